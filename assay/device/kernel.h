@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "assay/base/thread_pool.h"
+#include "assay/device/resource_store.h"
+#include "assay/graph/node.h"
+#include "assay/tensor/tensor.h"
+
+namespace assay {
+
+/// Runs a graph function from a kernel (a dataset's map); given by the runtime.
+using FunctionRunner = std::function<std::vector<Tensor>(std::span<const Tensor> inputs)>;
+
+/// What a kernel is made from, once per program.
+struct KernelInit {
+  const Node& node;
+  /// As exact as the compiler knows them.
+  std::span<const PartialShape> input_shapes;
+  /// Values of inputs known before running, null otherwise; as many as inputs.
+  std::span<const Tensor* const> input_values;
+  /// The session's state. Null only while constants are folded.
+  ResourceStore* resources = nullptr;
+  /// Makes a runner for the function of this name; may be empty.
+  std::function<FunctionRunner(const std::string& name)> make_function;
+
+  template <typename T>
+  T attr(std::string_view name) const {
+    return node.attr<T>(name);
+  }
+  template <typename T>
+  T attr_or(std::string_view name, T fallback) const {
+    return node.attr_or<T>(name, std::move(fallback));
+  }
+};
+
+/// What a running kernel sees: inputs, outputs, scratch, threads. One per step and run.
+class KernelContext {
+ public:
+  KernelContext(std::span<Tensor* const> inputs, std::span<Tensor* const> outputs,
+                std::span<const unsigned char> planned, ThreadPool& pool)
+      : inputs_(inputs), outputs_(outputs), planned_(planned), pool_(pool) {}
+
+  int num_inputs() const { return static_cast<int>(inputs_.size()); }
+  /// Input `i`; for a ref input the variable's value now.
+  const Tensor& input(int i) const { return *inputs_[static_cast<std::size_t>(i)]; }
+  template <typename T>
+  const T* in(int i) const {
+    return input(i).data<T>();
+  }
+  /// The variable that ref input `i` names, to be changed. Undefined while not initialised.
+  Tensor& ref_input(int i) const { return *inputs_[static_cast<std::size_t>(i)]; }
+  /// The resource that input `i`, a kResource scalar, names; throws InvalidArgument when it is
+  /// of another type.
+  template <typename T>
+  T& resource(int i) const {
+    auto* r = dynamic_cast<T*>(input(i).data<ResourceHandle>()->resource.get());
+    if (r == nullptr) invalid_argument("input {} names a resource of another type", i);
+    return *r;
+  }
+
+  int num_outputs() const { return static_cast<int>(outputs_.size()); }
+  /// Memory for output `i` with this shape: the planned place when the compiler knew the shape
+  /// (it must be this one), else new memory. Call once for each output; not for ref outputs.
+  Tensor& output(int i, const Shape& shape);
+  template <typename T>
+  T* out(int i, const Shape& shape) {
+    return output(i, shape).data<T>();
+  }
+  /// Makes output `i` share `value`'s memory (copies into the planned place if there is one).
+  void set_output(int i, const Tensor& value);
+
+  ThreadPool& pool() const { return pool_; }
+
+ private:
+  std::span<Tensor* const> inputs_;
+  std::span<Tensor* const> outputs_;
+  std::span<const unsigned char> planned_;  // per output: 1 when its memory is planned
+  ThreadPool& pool_;
+};
+
+/// The code of one node in one program. Holds attributes and prepared primitives; keeps no data
+/// between runs but through KernelInit::resources. `run` may be called by several threads at once
+/// unless the op has an effect: members written by `run` need their own protection.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  /// Throws Error; the executor adds the node and its place.
+  virtual void run(KernelContext& ctx) = 0;
+};
+
+/// `make_kernel<MatMul<float>>`: the factory of a Kernel class built from KernelInit.
+template <typename K>
+std::unique_ptr<Kernel> make_kernel(const KernelInit& init) {
+  return std::make_unique<K>(init);
+}
+
+/// `function_kernel<run_shape>`: the factory of a kernel without attributes or state.
+template <void (*Run)(KernelContext&)>
+std::unique_ptr<Kernel> function_kernel(const KernelInit&) {
+  struct FunctionKernel : Kernel {
+    void run(KernelContext& ctx) override { Run(ctx); }
+  };
+  return std::make_unique<FunctionKernel>();
+}
+
+}  // namespace assay

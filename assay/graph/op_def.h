@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "assay/graph/attr.h"
+
+namespace assay {
+
+class Node;
+class Kernel;          // assay/device/kernel.h
+struct KernelInit;     // assay/device/kernel.h
+class ShapeContext;    // assay/graph/shape_context.h
+class GradientContext; // assay/graph/gradient.h
+struct ElementwiseDef; // assay/device/elementwise.h
+
+/// Sets the node's output shapes from its input shapes; throws InvalidArgument when they do not
+/// fit (the caller adds node and places).
+using ShapeFn = void (*)(ShapeContext&);
+/// Builds the nodes that carry the gradient from the outputs to the inputs.
+using GradientFn = void (*)(GradientContext&);
+/// Makes the kernel of one node; reads attributes once.
+using KernelFactory = std::unique_ptr<Kernel> (*)(const KernelInit&);
+
+/// One input or output of an op, parsed from TensorFlow's notation: "x: T", "shape: int32",
+/// "values: N * T", "inputs: Tlist" (a list(type) attribute), "ref: Ref(T)".
+struct ArgDef {
+  std::string name;
+  DType type = DType::kInvalid;  ///< set when the type is fixed
+  std::string type_attr;         ///< the "type" attribute that gives it
+  std::string number_attr;       ///< the "int" attribute that counts equal-typed tensors
+  std::string type_list_attr;    ///< the "list(type)" attribute that gives several
+  bool is_ref = false;
+};
+
+/// One attribute, parsed from "T: {float, double} = DT_FLOAT", "N: int >= 1",
+/// "axis: list(int) = []", "dtype: type", "transpose_a: bool = false", "container: string = ''".
+struct AttrDef {
+  std::string name;
+  std::string kind;  ///< "int", "float", "bool", "string", "type", "shape", "tensor", "func", "list(...)"
+  std::optional<AttrValue> default_value;
+  std::vector<DType> allowed_types;          ///< empty: any
+  std::vector<std::string> allowed_strings;  ///< empty: any
+  std::optional<std::int64_t> minimum;       ///< of an int, or of a list's length
+};
+
+/// What running an op does to variables, iterators and other resources.
+enum class Effect {
+  kNone,    ///< a pure function of its inputs: may be folded, shared, dropped
+  kState,   ///< keeps state of its own (random numbers): runs once per run, never folded or shared
+  kReads,   ///< reads what its ref or resource inputs name
+  kWrites,  ///< changes what its ref or resource inputs name, or the world outside
+};
+
+/// The kernel for one dtype of the attribute `OpSpec::kernel_attr`; DType::kInvalid takes any.
+struct KernelEntry {
+  DType dtype = DType::kInvalid;
+  KernelFactory make = nullptr;
+};
+
+/// How an op is written down, in designated initialisers:
+///   registry.add({.name = "L2Loss", .doc = "Half the sum of squares.",
+///                 .inputs = {"t: T"}, .outputs = {"output: T"},
+///                 .attrs = {"T: {half, bfloat16, float, double}"},
+///                 .shape = scalar_shape, .gradient = l2_loss_gradient,
+///                 .kernels = {{float32, make<L2Loss<float>>}, ...}});
+struct OpSpec {
+  std::string name;
+  std::string doc;                   ///< one sentence, ends with a full stop
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  std::vector<std::string> attrs;
+  Effect effect = Effect::kNone;
+  ShapeFn shape = nullptr;
+  /// Null with `not_differentiable` false is a mistake that a test finds.
+  GradientFn gradient = nullptr;
+  bool not_differentiable = false;
+  std::string kernel_attr = "T";     ///< the "type" attribute that chooses among the kernels
+  std::vector<KernelEntry> kernels;
+  /// Output 0 is input 0 under another shape: no kernel need run when shapes are known.
+  bool reshapes_input = false;
+  /// Output 0 may be written over an input of the same shape and dtype that nobody needs later.
+  bool in_place = false;
+  /// Set for element-wise ops; the plain kernel and the fused loop are both made from it.
+  const ElementwiseDef* elementwise = nullptr;
+};
+
+/// A registered op: the spec with its arguments and attributes parsed.
+struct OpDef : OpSpec {
+  std::vector<ArgDef> input_args;
+  std::vector<ArgDef> output_args;
+  std::vector<AttrDef> attr_defs;  ///< in TensorFlow's order: as written
+
+  const AttrDef* find_attr(std::string_view attr) const;
+  bool is_stateful() const { return effect != Effect::kNone; }
+};
+
+}  // namespace assay

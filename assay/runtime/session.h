@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "assay/device/resource_store.h"
+#include "assay/graph/graph.h"
+#include "assay/tensor/tensor.h"
+
+namespace assay {
+
+/// What is fed to which tensor. Any tensor may be fed, not only placeholders.
+struct Feed {
+  Output target;
+  Tensor value;
+  Feed(Output target, Tensor value) : target(target), value(std::move(value)) {}
+  /// A number, converted to the target's dtype (a scalar).
+  Feed(Output target, double number);
+  Feed(Output target, int number) : Feed(target, static_cast<double>(number)) {}
+};
+
+/// How a session works.
+struct SessionOptions {
+  /// Null: the thread's current graph.
+  Graph* graph = nullptr;
+  /// Threads for arithmetic; 0: one for each processor. Results do not depend on it.
+  int threads = 0;
+};
+
+/// What a callable is made for.
+struct CallableOptions {
+  std::vector<Output> feeds;
+  std::vector<Output> fetches;
+  std::vector<Node*> targets;
+};
+
+class SessionState;
+
+/// A run prepared once: no look-ups on a call but a comparison of the fed shapes. Copyable;
+/// thread-safe; keeps the session's state alive.
+class Callable {
+ public:
+  Callable() = default;
+  /// Values in the order of the feeds; returns the fetched ones. Throws InvalidArgument for a
+  /// wrong number, dtype or shape (name, expected, got).
+  std::vector<Tensor> operator()(const std::vector<Tensor>& feeds = {}) const;
+
+ private:
+  friend class Session;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Runs a graph: keeps its variables, random states and iterators, and the programs compiled for
+/// what was asked. Thread-safe: runs that only read go side by side, runs that write run alone.
+class Session {
+ public:
+  explicit Session(SessionOptions options = {});
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Graph& graph() const;
+  int threads() const;
+
+  /// Runs what `fetches` and `targets` need, with `feeds` in place of the tensors named. Errors
+  /// name the node and its place: FailedPrecondition (variable not initialised), InvalidArgument
+  /// (feed of another dtype or shape; placeholder not fed), OutOfRange (end of an iterator).
+  std::vector<Tensor> run(const std::vector<Feed>& feeds, const std::vector<Output>& fetches,
+                          const std::vector<Node*>& targets = {});
+  std::vector<Tensor> run(const std::vector<Output>& fetches) { return run({}, fetches, {}); }
+  Tensor run(Output fetch, const std::vector<Feed>& feeds = {}) {
+    return std::move(run(feeds, {fetch}, {}).front());
+  }
+  void run(Node* target, const std::vector<Feed>& feeds = {}) { run(feeds, {}, {target}); }
+
+  Callable make_callable(CallableOptions options);
+
+  /// The session's variables, random states and iterators.
+  ResourceStore& resources() const;
+
+  /// The program for this request with the shapes of `feeds`, as text: one line a step.
+  std::string describe_program(const std::vector<Feed>& feeds, const std::vector<Output>& fetches,
+                               const std::vector<Node*>& targets = {});
+
+ private:
+  std::shared_ptr<SessionState> state_;
+};
+
+}  // namespace assay

@@ -1,0 +1,44 @@
+# Compile options shared by every target of this project, and the function that declares a layer.
+
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(fmt REQUIRED)
+find_package(leveldb REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(dnnl REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_path(HWY_INCLUDE_DIR hwy/highway.h REQUIRED)
+find_library(HWY_LIBRARY hwy REQUIRED)
+
+# How everything here is compiled. Users of an installed Assay do not inherit these.
+add_library(assay_options INTERFACE)
+# AVX2 is the baseline; AVX-512 is chosen at run time by the files that have it. Contraction of
+# a*b+c is off, so that the same program gives the same bits whatever the compiler fuses.
+target_compile_options(assay_options INTERFACE -march=x86-64-v3 -ffp-contract=off -fno-math-errno
+                                               -Wall -Wextra -Werror -Wno-missing-field-initializers)
+if(ASSAY_SANITIZE)
+  target_compile_options(assay_options INTERFACE -fsanitize=${ASSAY_SANITIZE}
+                                                 -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(assay_options INTERFACE -fsanitize=${ASSAY_SANITIZE})
+endif()
+
+# assay_layer(NAME DIR USES layer... LINK library...): a library of every source in DIR, which may
+# link, and so include, only the layers it USES.
+function(assay_layer name)
+  cmake_parse_arguments(L "" "" "SOURCES;USES;LINK;PRIVATE_LINK" ${ARGN})
+  add_library(assay_${name} ${L_SOURCES})
+  add_library(assay::${name} ALIAS assay_${name})
+  set_target_properties(assay_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON
+                                                 SOVERSION ${PROJECT_VERSION_MAJOR})
+  target_compile_features(assay_${name} PUBLIC cxx_std_20)
+  target_include_directories(assay_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                                                  $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>
+                                                  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  foreach(used ${L_USES})
+    target_link_libraries(assay_${name} PUBLIC assay_${used})
+  endforeach()
+  target_link_libraries(assay_${name} PUBLIC ${L_LINK} PRIVATE $<BUILD_INTERFACE:assay_options>
+                                             ${L_PRIVATE_LINK})
+  set_property(GLOBAL APPEND PROPERTY ASSAY_LAYERS assay_${name})
+endfunction()
