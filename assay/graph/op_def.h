@@ -82,6 +82,16 @@ struct OpSpec {
   std::vector<KernelEntry> kernels;
   /// Output 0 is input 0 under another shape: no kernel need run when shapes are known.
   bool reshapes_input = false;
+  /// The kernel reads nothing of its inputs but their shapes (Shape, Size, Rank, ZerosLike): known
+  /// before running once the shapes are.
+  bool shape_only = false;
+  /// Output 0 is the value of the variable that resource input 0 names (ReadVariableOp): no copy
+  /// is made while nobody writes the variable meanwhile.
+  bool reads_variable = false;
+  /// The op may meet a ref input that is not initialised yet (Assign, IsVariableInitialized).
+  bool allows_uninitialized = false;
+  /// The runtime resolves the op itself (VariableV2, Placeholder): it has no kernel.
+  bool resolved_by_runtime = false;
   /// Output 0 may be written over an input of the same shape and dtype that nobody needs later.
   bool in_place = false;
   /// Set for element-wise ops; the plain kernel and the fused loop are both made from it.
