@@ -1,0 +1,18 @@
+#include "assay/ops/manifest.h"
+
+namespace assay {
+
+void register_all_ops(OpRegistry& registry) {
+  (void)registry;
+}
+
+const OpRegistry& default_op_registry() {
+  static const OpRegistry registry = [] {
+    OpRegistry r;
+    register_all_ops(r);
+    return r;
+  }();
+  return registry;
+}
+
+}  // namespace assay

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "assay/graph/op_registry.h"
+
+namespace assay {
+
+// One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
+
+/// Adds every op of Assay to `registry`: what default_op_registry() holds.
+void register_all_ops(OpRegistry& registry);
+
+}  // namespace assay
