@@ -3,7 +3,7 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
-  (void)registry;
+  register_iterator(registry);
 }
 
 const OpRegistry& default_op_registry() {

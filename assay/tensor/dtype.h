@@ -61,8 +61,8 @@ constexpr bool is_integer(DType t) {
 }
 constexpr bool is_complex(DType t) { return t == DType::kComplex64 || t == DType::kComplex128; }
 
-/// Bytes of one element in memory; of an object for kString and kResource; 0 for types that
-/// cannot be held (kInvalid, kVariant, reference types).
+/// Bytes of one element in memory; of an object for kString, kResource and kVariant; 0 for types
+/// that cannot be held (kInvalid, reference types).
 std::size_t dtype_size(DType t);
 
 /// TensorFlow's Python name: "float32", "int64", "string"; a reference type ends in "_ref".
@@ -98,7 +98,7 @@ class Resource {
   virtual ~Resource() = default;
 };
 
-/// One element of a kResource tensor.
+/// One element of a kResource tensor, or of a kVariant one (a dataset).
 struct ResourceHandle {
   std::shared_ptr<Resource> resource;
   std::string name;
@@ -124,5 +124,11 @@ template <> inline constexpr DType dtype_of<Half> = DType::kHalf;
 template <> inline constexpr DType dtype_of<ResourceHandle> = DType::kResource;
 template <> inline constexpr DType dtype_of<std::uint32_t> = DType::kUInt32;
 template <> inline constexpr DType dtype_of<std::uint64_t> = DType::kUInt64;
+
+/// True when elements of type `t` are objects of C++ type T.
+template <typename T>
+constexpr bool holds_type(DType t) {
+  return dtype_of<T> == t || (dtype_of<T> == DType::kResource && t == DType::kVariant);
+}
 
 }  // namespace assay

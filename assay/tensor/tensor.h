@@ -18,7 +18,7 @@ class Buffer {
  public:
   /// `size` bytes, uninitialised; throws ResourceExhausted when there are not so many.
   static Buffer* allocate(std::size_t size);
-  /// `count` default-constructed objects of kString or kResource.
+  /// `count` default-constructed objects of kString, kResource or kVariant.
   static Buffer* allocate_objects(DType dtype, std::size_t count);
 
   void ref() { count_.fetch_add(1, std::memory_order_relaxed); }
@@ -34,7 +34,7 @@ class Buffer {
   ~Buffer();
 
   std::atomic<int> count_{1};
-  DType objects_;  // kString, kResource, or kInvalid for plain bytes
+  DType objects_;  // kString, kResource, kVariant, or kInvalid for plain bytes
   std::size_t object_count_;
   std::size_t size_;
   void* data_;
@@ -106,15 +106,16 @@ class Tensor {
 
   void* raw() { return data_; }
   const void* raw() const { return data_; }
-  /// Elements; an internal error when T is not the dtype's type.
+  /// Elements; an internal error when T is not the dtype's type. kVariant holds ResourceHandles
+  /// too: a dataset is a value that travels as one.
   template <typename T>
   T* data() {
-    ASSAY_CHECK(dtype_of<T> == dtype_);
+    ASSAY_CHECK(holds_type<T>(dtype_));
     return static_cast<T*>(data_);
   }
   template <typename T>
   const T* data() const {
-    ASSAY_CHECK(dtype_of<T> == dtype_);
+    ASSAY_CHECK(holds_type<T>(dtype_));
     return static_cast<const T*>(data_);
   }
   template <typename T>

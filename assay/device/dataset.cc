@@ -1,0 +1,104 @@
+#include "assay/device/dataset.h"
+
+namespace assay {
+
+void DatasetIterator::save(IteratorState&, const std::string& prefix) const {
+  fail(Code::kUnimplemented, "the dataset stage '{}' cannot be saved", prefix);
+}
+
+void DatasetIterator::restore(const IteratorState&, const std::string& prefix) {
+  fail(Code::kUnimplemented, "the dataset stage '{}' cannot be restored", prefix);
+}
+
+std::shared_ptr<const Dataset> dataset_of(const Tensor& variant) {
+  if (variant.dtype() != DType::kVariant || variant.num_elements() != 1) {
+    invalid_argument("expected a scalar that holds a dataset, got {}{}",
+                     dtype_name(variant.dtype()), variant.shape().str());
+  }
+  auto dataset = std::dynamic_pointer_cast<const Dataset>(variant.data<ResourceHandle>()->resource);
+  if (dataset == nullptr) invalid_argument("expected a dataset, got another variant");
+  return dataset;
+}
+
+Tensor dataset_tensor(std::shared_ptr<const Dataset> dataset) {
+  Tensor t(DType::kVariant, Shape{});
+  // Handles are not const-correct; a Dataset has no call that changes it.
+  t.data<ResourceHandle>()->resource = std::const_pointer_cast<Dataset>(std::move(dataset));
+  return t;
+}
+
+IteratorResource::IteratorResource(std::string name, std::vector<DType> output_types,
+                                   std::vector<PartialShape> output_shapes)
+    : name_(std::move(name)),
+      output_types_(std::move(output_types)),
+      output_shapes_(std::move(output_shapes)) {}
+
+void IteratorResource::initialize(std::shared_ptr<const Dataset> dataset) {
+  const auto& types = dataset->output_types();
+  const auto& shapes = dataset->output_shapes();
+  if (types.size() != output_types_.size()) {
+    invalid_argument("iterator '{}' has {} components, the dataset {}", name_, output_types_.size(),
+                     types.size());
+  }
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (types[i] != output_types_[i]) {
+      invalid_argument("component {} of iterator '{}': expected {}, the dataset gives {}", i, name_,
+                       dtype_name(output_types_[i]), dtype_name(types[i]));
+    }
+    if (!output_shapes_[i].is_compatible_with(shapes[i])) {
+      invalid_argument("component {} of iterator '{}': expected shape {}, the dataset gives {}", i,
+                       name_, output_shapes_[i].str(), shapes[i].str());
+    }
+  }
+  auto iterator = dataset->make_iterator();
+  std::lock_guard lock(mutex_);
+  // The old iterator may use the old dataset to its end.
+  iterator_ = std::move(iterator);
+  dataset_ = std::move(dataset);
+}
+
+void IteratorResource::next(std::vector<Tensor>& out) {
+  std::lock_guard lock(mutex_);
+  if (iterator_ == nullptr) {
+    fail(Code::kFailedPrecondition, "iterator '{}' is not initialised: run its initializer first",
+         name_);
+  }
+  if (!iterator_->next(out)) fail(Code::kOutOfRange, "End of sequence");
+  if (out.size() != output_types_.size()) {
+    invalid_argument("iterator '{}': expected {} components, got {}", name_, output_types_.size(),
+                     out.size());
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (out[i].dtype() != output_types_[i] ||
+        !output_shapes_[i].is_compatible_with(out[i].shape())) {
+      invalid_argument("component {} of iterator '{}': expected {}{}, got {}{}", i, name_,
+                       dtype_name(output_types_[i]), output_shapes_[i].str(),
+                       dtype_name(out[i].dtype()), out[i].shape().str());
+    }
+  }
+}
+
+bool IteratorResource::initialized() const {
+  std::lock_guard lock(mutex_);
+  return iterator_ != nullptr;
+}
+
+IteratorState IteratorResource::save() const {
+  std::lock_guard lock(mutex_);
+  IteratorState state;
+  if (iterator_ != nullptr) iterator_->save(state, "iterator");
+  return state;
+}
+
+void IteratorResource::restore(const IteratorState& state) {
+  std::lock_guard lock(mutex_);
+  if (dataset_ == nullptr) {
+    fail(Code::kFailedPrecondition, "iterator '{}' is not initialised: run its initializer first",
+         name_);
+  }
+  auto iterator = dataset_->make_iterator();
+  iterator->restore(state, "iterator");
+  iterator_ = std::move(iterator);
+}
+
+}  // namespace assay
