@@ -4,6 +4,9 @@ namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
   register_iterator(registry);
+  register_nn_bias(registry);
+  register_nn_cross_entropy(registry);
+  register_nn_softmax(registry);
 }
 
 const OpRegistry& default_op_registry() {

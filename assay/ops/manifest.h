@@ -6,6 +6,9 @@ namespace assay {
 
 // One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
 void register_iterator(OpRegistry& registry);
+void register_nn_bias(OpRegistry& registry);
+void register_nn_cross_entropy(OpRegistry& registry);
+void register_nn_softmax(OpRegistry& registry);
 
 /// Adds every op of Assay to `registry`: what default_op_registry() holds.
 void register_all_ops(OpRegistry& registry);
