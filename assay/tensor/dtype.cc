@@ -34,7 +34,7 @@ constexpr DTypeRow kRows[] = {
     {DType::kComplex128, "complex128", "DT_COMPLEX128", 16},
     {DType::kHalf, "float16", "DT_HALF", 2},
     {DType::kResource, "resource", "DT_RESOURCE", sizeof(ResourceHandle)},
-    {DType::kVariant, "variant", "DT_VARIANT", 0},
+    {DType::kVariant, "variant", "DT_VARIANT", sizeof(ResourceHandle)},
     {DType::kUInt32, "uint32", "DT_UINT32", 4},
     {DType::kUInt64, "uint64", "DT_UINT64", 8},
 };

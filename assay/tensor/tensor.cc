@@ -26,7 +26,7 @@ std::size_t bytes_of(DType dtype, std::int64_t elements) {
 }
 
 bool holds_objects(DType dtype) {
-  return dtype == DType::kString || dtype == DType::kResource;
+  return dtype == DType::kString || dtype == DType::kResource || dtype == DType::kVariant;
 }
 
 void append_quoted(const std::string& text, std::string& out) {
@@ -114,6 +114,7 @@ void append_element(const Tensor& t, std::int64_t index, std::string& out) {
       append_quoted(t.data<std::string>()[index], out);
       break;
     case DType::kResource:
+    case DType::kVariant:
       append_quoted(t.data<ResourceHandle>()[index].name, out);
       break;
     default:
@@ -158,7 +159,7 @@ Buffer::Buffer(DType objects, std::size_t count, std::size_t size)
   }
   if (objects == DType::kString) {
     std::uninitialized_value_construct_n(static_cast<std::string*>(data_), count);
-  } else if (objects == DType::kResource) {
+  } else if (holds_objects(objects)) {
     std::uninitialized_value_construct_n(static_cast<ResourceHandle*>(data_), count);
   }
 }
@@ -166,7 +167,7 @@ Buffer::Buffer(DType objects, std::size_t count, std::size_t size)
 Buffer::~Buffer() {
   if (objects_ == DType::kString) {
     std::destroy_n(static_cast<std::string*>(data_), object_count_);
-  } else if (objects_ == DType::kResource) {
+  } else if (holds_objects(objects_)) {
     std::destroy_n(static_cast<ResourceHandle*>(data_), object_count_);
   }
   std::free(data_);
@@ -232,7 +233,7 @@ bool Tensor::identical(const Tensor& other) const {
     const auto b = other.span<std::string>();
     return std::equal(a.begin(), a.end(), b.begin());
   }
-  if (dtype_ == DType::kResource) {
+  if (holds_objects(dtype_)) {
     const auto a = span<ResourceHandle>();
     const auto b = other.span<ResourceHandle>();
     return std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) {
@@ -268,7 +269,7 @@ void copy_elements(const Tensor& from, Tensor& to) {
   if (from.dtype() == DType::kString) {
     const auto s = from.span<std::string>();
     std::copy(s.begin(), s.end(), to.data<std::string>());
-  } else if (from.dtype() == DType::kResource) {
+  } else if (holds_objects(from.dtype())) {
     const auto s = from.span<ResourceHandle>();
     std::copy(s.begin(), s.end(), to.data<ResourceHandle>());
   } else if (from.raw() != to.raw()) {

@@ -30,7 +30,6 @@ TEST(DType, Sizes) {
   EXPECT_EQ(dtype_size(DType::kComplex128), 16U);
   EXPECT_EQ(dtype_size(DType::kString), sizeof(std::string));
   EXPECT_EQ(dtype_size(DType::kInvalid), 0U);
-  EXPECT_EQ(dtype_size(DType::kVariant), 0U);
   EXPECT_EQ(dtype_size(ref_dtype(DType::kFloat)), 0U);
   EXPECT_EQ(dtype_size(static_cast<DType>(77)), 0U);
 }
