@@ -75,8 +75,8 @@ template <typename... Args>
 }  // namespace assay
 
 /// Checks an invariant of ours; a failure is a bug in Assay and throws Code::kInternal.
-#define ASSAY_CHECK(condition)                                           \
-  do {                                                                   \
-    if (!(condition)) [[unlikely]]                                       \
-      ::assay::internal_error(#condition, __FILE__, __LINE__);           \
+#define ASSAY_CHECK(condition)                                 \
+  do {                                                         \
+    if (!(condition)) [[unlikely]]                             \
+      ::assay::internal_error(#condition, __FILE__, __LINE__); \
   } while (false)

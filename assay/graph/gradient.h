@@ -68,9 +68,13 @@ class GradientContext : public NodeBuilder {
   /// The dense gradient of output `i` (slices are made dense; an absent one becomes zeros).
   Output grad(int i = 0);
   /// As it came: absent, dense or slices.
-  const Gradient& raw_grad(int i = 0) const { return grad_outputs_.at(static_cast<std::size_t>(i)); }
+  const Gradient& raw_grad(int i = 0) const {
+    return grad_outputs_.at(static_cast<std::size_t>(i));
+  }
 
-  void set(int input, Gradient gradient) { grad_inputs_.at(static_cast<std::size_t>(input)) = gradient; }
+  void set(int input, Gradient gradient) {
+    grad_inputs_.at(static_cast<std::size_t>(input)) = gradient;
+  }
   const std::vector<Gradient>& grad_inputs() const { return grad_inputs_; }
 
  private:

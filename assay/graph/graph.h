@@ -97,7 +97,9 @@ class Graph {
 
   void add_to_collection(const std::string& name, CollectionItem item);
   const std::vector<CollectionItem>& collection(const std::string& name) const;
-  const std::map<std::string, std::vector<CollectionItem>>& collections() const { return collections_; }
+  const std::map<std::string, std::vector<CollectionItem>>& collections() const {
+    return collections_;
+  }
   void clear_collection(const std::string& name) { collections_.erase(name); }
 
   /// Objects that other layers attach to a graph under a name (the variable store, C++ callbacks
@@ -155,10 +157,14 @@ void reset_default_graph();
 }  // namespace internal
 
 /// The thread's current graph: the innermost GraphScope's, else the thread's default graph.
-inline Graph& current_graph() { return internal::current_graph_or_new(&default_op_registry); }
+inline Graph& current_graph() {
+  return internal::current_graph_or_new(&default_op_registry);
+}
 
 /// Drops the thread's default graph; the next use makes a new one (tf.reset_default_graph).
 /// REQUIRES: no GraphScope is open and nothing of the old graph is used afterwards.
-inline void reset_default_graph() { internal::reset_default_graph(); }
+inline void reset_default_graph() {
+  internal::reset_default_graph();
+}
 
 }  // namespace assay

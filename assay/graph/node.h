@@ -49,7 +49,9 @@ class Node {
   const std::vector<Node*>& control_inputs() const { return control_inputs_; }
   int num_outputs() const { return static_cast<int>(output_dtypes_.size()); }
   DType output_dtype(int i) const { return output_dtypes_.at(static_cast<std::size_t>(i)); }
-  const PartialShape& output_shape(int i) const { return output_shapes_.at(static_cast<std::size_t>(i)); }
+  const PartialShape& output_shape(int i) const {
+    return output_shapes_.at(static_cast<std::size_t>(i));
+  }
   Output output(int i = 0) { return {this, i}; }
   const std::string& device() const { return device_; }
   const AttrMap& attrs() const { return attrs_; }

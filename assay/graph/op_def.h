@@ -11,11 +11,11 @@
 namespace assay {
 
 class Node;
-class Kernel;          // assay/device/kernel.h
-struct KernelInit;     // assay/device/kernel.h
-class ShapeContext;    // assay/graph/shape_context.h
-class GradientContext; // assay/graph/gradient.h
-struct ElementwiseDef; // assay/device/elementwise.h
+class Kernel;           // assay/device/kernel.h
+struct KernelInit;      // assay/device/kernel.h
+class ShapeContext;     // assay/graph/shape_context.h
+class GradientContext;  // assay/graph/gradient.h
+struct ElementwiseDef;  // assay/device/elementwise.h
 
 /// Sets the node's output shapes from its input shapes; throws InvalidArgument when they do not
 /// fit (the caller adds node and places).
@@ -40,7 +40,8 @@ struct ArgDef {
 /// "axis: list(int) = []", "dtype: type", "transpose_a: bool = false", "container: string = ''".
 struct AttrDef {
   std::string name;
-  std::string kind;  ///< "int", "float", "bool", "string", "type", "shape", "tensor", "func", "list(...)"
+  std::string
+      kind;  ///< "int", "float", "bool", "string", "type", "shape", "tensor", "func", "list(...)"
   std::optional<AttrValue> default_value;
   std::vector<DType> allowed_types;          ///< empty: any
   std::vector<std::string> allowed_strings;  ///< empty: any
@@ -69,7 +70,7 @@ struct KernelEntry {
 ///                 .kernels = {{float32, make<L2Loss<float>>}, ...}});
 struct OpSpec {
   std::string name;
-  std::string doc;                   ///< one sentence, ends with a full stop
+  std::string doc;  ///< one sentence, ends with a full stop
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   std::vector<std::string> attrs;
@@ -78,7 +79,7 @@ struct OpSpec {
   /// Null with `not_differentiable` false is a mistake that a test finds.
   GradientFn gradient = nullptr;
   bool not_differentiable = false;
-  std::string kernel_attr = "T";     ///< the "type" attribute that chooses among the kernels
+  std::string kernel_attr = "T";  ///< the "type" attribute that chooses among the kernels
   std::vector<KernelEntry> kernels;
   /// Output 0 is input 0 under another shape: no kernel need run when shapes are known.
   bool reshapes_input = false;

@@ -39,7 +39,9 @@ class ShapeContext {
   std::optional<std::int64_t> input_as_int(int i) const;
 
   int num_outputs() const { return static_cast<int>(outputs_.size()); }
-  void set_output(int i, PartialShape shape) { outputs_.at(static_cast<std::size_t>(i)) = std::move(shape); }
+  void set_output(int i, PartialShape shape) {
+    outputs_.at(static_cast<std::size_t>(i)) = std::move(shape);
+  }
   void set_all_outputs(const PartialShape& shape);
   const std::vector<PartialShape>& outputs() const { return outputs_; }
 
@@ -74,13 +76,13 @@ std::optional<std::int64_t> merge_dims(std::int64_t a, std::int64_t b);
 
 /// Shape functions that many ops share.
 namespace shapes {
-void unchanged(ShapeContext& c);          ///< output 0 has input 0's shape
-void scalar(ShapeContext& c);             ///< every output is a scalar
-void unknown(ShapeContext& c);            ///< nothing is known of any output
-void no_output(ShapeContext& c);          ///< the op has none
-void broadcast(ShapeContext& c);          ///< output 0 is inputs 0 and 1 broadcast
-void merged(ShapeContext& c);             ///< output 0: inputs 0 and 1 must have one shape
-void reduction(ShapeContext& c);          ///< Sum and its kind: axes in input 1, attr keep_dims
+void unchanged(ShapeContext& c);  ///< output 0 has input 0's shape
+void scalar(ShapeContext& c);     ///< every output is a scalar
+void unknown(ShapeContext& c);    ///< nothing is known of any output
+void no_output(ShapeContext& c);  ///< the op has none
+void broadcast(ShapeContext& c);  ///< output 0 is inputs 0 and 1 broadcast
+void merged(ShapeContext& c);     ///< output 0: inputs 0 and 1 must have one shape
+void reduction(ShapeContext& c);  ///< Sum and its kind: axes in input 1, attr keep_dims
 }  // namespace shapes
 
 /// Infers the output shapes of `node` at assembly, from its inputs' static shapes and constants.

@@ -49,9 +49,15 @@ inline constexpr DType uint16 = DType::kUInt16;
 inline constexpr DType boolean = DType::kBool;
 inline constexpr DType string = DType::kString;
 
-constexpr bool is_ref(DType t) { return static_cast<int>(t) > 100; }
-constexpr DType base_dtype(DType t) { return is_ref(t) ? static_cast<DType>(static_cast<int>(t) - 100) : t; }
-constexpr DType ref_dtype(DType t) { return is_ref(t) ? t : static_cast<DType>(static_cast<int>(t) + 100); }
+constexpr bool is_ref(DType t) {
+  return static_cast<int>(t) > 100;
+}
+constexpr DType base_dtype(DType t) {
+  return is_ref(t) ? static_cast<DType>(static_cast<int>(t) - 100) : t;
+}
+constexpr DType ref_dtype(DType t) {
+  return is_ref(t) ? t : static_cast<DType>(static_cast<int>(t) + 100);
+}
 constexpr bool is_floating(DType t) {
   return t == DType::kFloat || t == DType::kDouble || t == DType::kHalf || t == DType::kBFloat16;
 }
@@ -59,7 +65,9 @@ constexpr bool is_integer(DType t) {
   return t == DType::kInt8 || t == DType::kInt16 || t == DType::kInt32 || t == DType::kInt64 ||
          t == DType::kUInt8 || t == DType::kUInt16 || t == DType::kUInt32 || t == DType::kUInt64;
 }
-constexpr bool is_complex(DType t) { return t == DType::kComplex64 || t == DType::kComplex128; }
+constexpr bool is_complex(DType t) {
+  return t == DType::kComplex64 || t == DType::kComplex128;
+}
 
 /// Bytes of one element in memory; of an object for kString, kResource and kVariant; 0 for types
 /// that cannot be held (kInvalid, reference types).
@@ -107,23 +115,40 @@ struct ResourceHandle {
 /// Maps a C++ type to its DType: `dtype_of<float>`.
 template <typename T>
 inline constexpr DType dtype_of = DType::kInvalid;
-template <> inline constexpr DType dtype_of<float> = DType::kFloat;
-template <> inline constexpr DType dtype_of<double> = DType::kDouble;
-template <> inline constexpr DType dtype_of<std::int32_t> = DType::kInt32;
-template <> inline constexpr DType dtype_of<std::uint8_t> = DType::kUInt8;
-template <> inline constexpr DType dtype_of<std::int16_t> = DType::kInt16;
-template <> inline constexpr DType dtype_of<std::int8_t> = DType::kInt8;
-template <> inline constexpr DType dtype_of<std::string> = DType::kString;
-template <> inline constexpr DType dtype_of<std::complex<float>> = DType::kComplex64;
-template <> inline constexpr DType dtype_of<std::int64_t> = DType::kInt64;
-template <> inline constexpr DType dtype_of<bool> = DType::kBool;
-template <> inline constexpr DType dtype_of<BFloat16> = DType::kBFloat16;
-template <> inline constexpr DType dtype_of<std::uint16_t> = DType::kUInt16;
-template <> inline constexpr DType dtype_of<std::complex<double>> = DType::kComplex128;
-template <> inline constexpr DType dtype_of<Half> = DType::kHalf;
-template <> inline constexpr DType dtype_of<ResourceHandle> = DType::kResource;
-template <> inline constexpr DType dtype_of<std::uint32_t> = DType::kUInt32;
-template <> inline constexpr DType dtype_of<std::uint64_t> = DType::kUInt64;
+template <>
+inline constexpr DType dtype_of<float> = DType::kFloat;
+template <>
+inline constexpr DType dtype_of<double> = DType::kDouble;
+template <>
+inline constexpr DType dtype_of<std::int32_t> = DType::kInt32;
+template <>
+inline constexpr DType dtype_of<std::uint8_t> = DType::kUInt8;
+template <>
+inline constexpr DType dtype_of<std::int16_t> = DType::kInt16;
+template <>
+inline constexpr DType dtype_of<std::int8_t> = DType::kInt8;
+template <>
+inline constexpr DType dtype_of<std::string> = DType::kString;
+template <>
+inline constexpr DType dtype_of<std::complex<float>> = DType::kComplex64;
+template <>
+inline constexpr DType dtype_of<std::int64_t> = DType::kInt64;
+template <>
+inline constexpr DType dtype_of<bool> = DType::kBool;
+template <>
+inline constexpr DType dtype_of<BFloat16> = DType::kBFloat16;
+template <>
+inline constexpr DType dtype_of<std::uint16_t> = DType::kUInt16;
+template <>
+inline constexpr DType dtype_of<std::complex<double>> = DType::kComplex128;
+template <>
+inline constexpr DType dtype_of<Half> = DType::kHalf;
+template <>
+inline constexpr DType dtype_of<ResourceHandle> = DType::kResource;
+template <>
+inline constexpr DType dtype_of<std::uint32_t> = DType::kUInt32;
+template <>
+inline constexpr DType dtype_of<std::uint64_t> = DType::kUInt64;
 
 /// True when elements of type `t` are objects of C++ type T.
 template <typename T>

@@ -69,21 +69,19 @@ class Tensor {
 
   /// A scalar.
   template <typename T>
-    requires(dtype_of<T> != DType::kInvalid)
-  static Tensor scalar(T value) {
+  requires(dtype_of<T> != DType::kInvalid) static Tensor scalar(T value) {
     Tensor t(dtype_of<T>, Shape{});
     t.data<T>()[0] = std::move(value);
     return t;
   }
   /// A vector, or `shape` when given (as many elements).
   template <typename T>
-    requires(dtype_of<T> != DType::kInvalid)
-  static Tensor of(const std::vector<T>& values) {
+  requires(dtype_of<T> != DType::kInvalid) static Tensor of(const std::vector<T>& values) {
     return of<T>(values, Shape{static_cast<std::int64_t>(values.size())});
   }
   template <typename T>
-    requires(dtype_of<T> != DType::kInvalid)
-  static Tensor of(const std::vector<T>& values, const Shape& shape) {
+  requires(dtype_of<T> != DType::kInvalid) static Tensor
+      of(const std::vector<T>& values, const Shape& shape) {
     Tensor t(dtype_of<T>, shape);
     if (static_cast<std::int64_t>(values.size()) != shape.num_elements()) {
       invalid_argument("{} values given for shape {}", values.size(), shape.str());
@@ -180,17 +178,28 @@ void copy_elements(const Tensor& from, Tensor& to);
 template <typename Body>
 decltype(auto) dispatch_numeric(DType dtype, Body&& body) {
   switch (dtype) {
-    case DType::kFloat: return body(float{});
-    case DType::kDouble: return body(double{});
-    case DType::kInt32: return body(std::int32_t{});
-    case DType::kInt64: return body(std::int64_t{});
-    case DType::kInt8: return body(std::int8_t{});
-    case DType::kInt16: return body(std::int16_t{});
-    case DType::kUInt8: return body(std::uint8_t{});
-    case DType::kUInt16: return body(std::uint16_t{});
-    case DType::kUInt32: return body(std::uint32_t{});
-    case DType::kUInt64: return body(std::uint64_t{});
-    default: fail(Code::kUnimplemented, "no numeric kernel for dtype {}", dtype_name(dtype));
+    case DType::kFloat:
+      return body(float{});
+    case DType::kDouble:
+      return body(double{});
+    case DType::kInt32:
+      return body(std::int32_t{});
+    case DType::kInt64:
+      return body(std::int64_t{});
+    case DType::kInt8:
+      return body(std::int8_t{});
+    case DType::kInt16:
+      return body(std::int16_t{});
+    case DType::kUInt8:
+      return body(std::uint8_t{});
+    case DType::kUInt16:
+      return body(std::uint16_t{});
+    case DType::kUInt32:
+      return body(std::uint32_t{});
+    case DType::kUInt64:
+      return body(std::uint64_t{});
+    default:
+      fail(Code::kUnimplemented, "no numeric kernel for dtype {}", dtype_name(dtype));
   }
 }
 

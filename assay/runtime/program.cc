@@ -1,0 +1,262 @@
+#include "assay/runtime/program.h"
+
+#include <algorithm>
+#include <new>
+
+#include "assay/compiler/kernel_choice.h"
+
+namespace assay::runtime {
+namespace {
+
+using compiler::Instr;
+using compiler::InstrId;
+using compiler::InstrKind;
+using compiler::Storage;
+using compiler::Value;
+using compiler::ValueId;
+
+// Copies a value that must outlive a later write, or leave the program.
+class SnapshotKernel : public Kernel {
+ public:
+  void run(KernelContext& ctx) override {
+    Tensor& out = ctx.output(0, ctx.input(0).shape());
+    copy_elements(ctx.input(0), out);
+  }
+};
+
+// Shares its input's memory under another shape, where the memory is known only while running.
+class ViewKernel : public Kernel {
+ public:
+  explicit ViewKernel(Shape shape) : shape_(shape) {}
+  void run(KernelContext& ctx) override { ctx.set_output(0, ctx.input(0).reshaped(shape_)); }
+
+ private:
+  Shape shape_;
+};
+
+}  // namespace
+
+struct Program::Frame {
+  explicit Frame(std::int64_t arena_size)
+      : arena(Buffer::allocate(static_cast<std::size_t>(std::max<std::int64_t>(arena_size, 64)))) {}
+  ~Frame() {
+    slots.clear();
+    arena->unref();
+  }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+  Buffer* arena;
+  std::vector<Tensor> slots;  // by value
+  std::vector<Tensor*> args;  // parallel to Program::args_
+};
+
+Program::Program(compiler::Ir ir, ResourceStore& resources) : ir_(std::move(ir)) {
+  for (const InstrId i : ir_.order) bind_step(i, resources);
+  idle_.push_back(make_frame());
+}
+
+Program::~Program() = default;
+
+// The slot whose tensor holds `v`: a view of the same shape needs none of its own.
+int Program::slot_of(ValueId v) const {
+  while (ir_.value(v).storage == Storage::kView && ir_.value(v).alias_offset == 0 &&
+         ir_.value(v).shape == ir_.value(ir_.value(v).alias_of).shape) {
+    v = ir_.value(v).alias_of;
+  }
+  return v;
+}
+
+void Program::bind_step(InstrId i, ResourceStore& resources) {
+  const Instr& instr = ir_.instr(i);
+  switch (instr.kind) {
+    case InstrKind::kView: {
+      for (const ValueId v : instr.outputs) {
+        const Value& value = ir_.value(v);
+        if (value.storage != Storage::kView || slot_of(v) != v) continue;
+        if (ir_.value(ir_.root(v)).storage == Storage::kPlanned) continue;
+        add_step(std::make_unique<ViewKernel>(value.shape.to_shape()), instr,
+                 {slot_of(value.alias_of)});
+      }
+      return;
+    }
+    case InstrKind::kSnapshot:
+      add_step(std::make_unique<SnapshotKernel>(), instr, instr.inputs);
+      return;
+    case InstrKind::kNode:
+    case InstrKind::kFused:
+      break;
+  }
+  exclusive_ = exclusive_ || instr.effect == Effect::kWrites || instr.effect == Effect::kState;
+  std::vector<PartialShape> shapes;
+  std::vector<const Tensor*> values;
+  for (const ValueId v : instr.inputs) {
+    shapes.push_back(ir_.value(v).shape);
+    values.push_back(ir_.value(v).is_constant() ? &ir_.value(v).constant : nullptr);
+  }
+  const KernelFactory factory = compiler::require_kernel(*instr.node);
+  try {
+    add_step(factory(KernelInit{*instr.node, shapes, values, &resources, {}}), instr, instr.inputs);
+  } catch (const Error& error) {
+    if (!error.node().empty()) throw;
+    throw Error(error.code(), fmt::format("{}: {}", instr.node->label(), error.message()),
+                instr.node->name(), instr.node->place());
+  }
+}
+
+void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
+                       const std::vector<ValueId>& inputs) {
+  Step step;
+  step.kernel = kernel.get();
+  step.node = instr.node;
+  kernels_.push_back(std::move(kernel));
+  step.first_input = static_cast<unsigned>(args_.size());
+  step.num_inputs = static_cast<unsigned>(inputs.size());
+  step.first_check = static_cast<unsigned>(checks_.size());
+  const bool may_be_unset =
+      instr.kind == InstrKind::kNode && instr.node->def()->allows_uninitialized;
+  for (const ValueId v : inputs) {
+    args_.push_back(slot_of(v));
+    planned_.push_back(0);
+    const Value& root = ir_.value(ir_.root(v));
+    if (root.variable == nullptr) continue;
+    // One check a run and variable is enough: once set, it stays set.
+    const Tensor* value = &root.variable->value;
+    if (std::ranges::find(checked_, value) != checked_.end()) continue;
+    if (!may_be_unset) {
+      const Node* node = root.producer >= 0 ? ir_.instr(root.producer).node : nullptr;
+      checks_.push_back({value, root.variable_name, node});
+      ++step.num_checks;
+      checked_.push_back(value);
+    } else if (instr.effect == Effect::kWrites) {
+      checked_.push_back(value);
+    }
+  }
+  step.first_output = static_cast<unsigned>(args_.size());
+  step.num_outputs = static_cast<unsigned>(instr.outputs.size());
+  for (const ValueId v : instr.outputs) {
+    args_.push_back(slot_of(v));
+    planned_.push_back(ir_.value(v).storage == Storage::kPlanned ? 1 : 0);
+  }
+  steps_.push_back(step);
+}
+
+std::unique_ptr<Program::Frame> Program::make_frame() const {
+  auto frame = std::make_unique<Frame>(ir_.arena_size);
+  frame->slots.resize(ir_.values.size());
+  for (std::size_t k = 0; k < ir_.values.size(); ++k) {
+    const Value& value = ir_.values[k];
+    switch (value.storage) {
+      case Storage::kConstant:
+        frame->slots[k] = value.constant;
+        break;
+      case Storage::kPlanned:
+        frame->slots[k] = Tensor(value.dtype, value.shape.to_shape(), frame->arena,
+                                 static_cast<std::size_t>(value.offset));
+        break;
+      case Storage::kView: {
+        const auto v = static_cast<ValueId>(k);
+        if (slot_of(v) != v) break;
+        std::int64_t offset = 0;
+        ValueId at = v;
+        for (; ir_.value(at).alias_of >= 0; at = ir_.value(at).alias_of)
+          offset += ir_.value(at).alias_offset;
+        if (ir_.value(at).storage != Storage::kPlanned) break;
+        frame->slots[k] = Tensor(value.dtype, value.shape.to_shape(), frame->arena,
+                                 static_cast<std::size_t>(ir_.value(at).offset + offset));
+        break;
+      }
+      case Storage::kDynamic:
+        frame->slots[k] = Tensor(value.dtype, Shape{0});
+        break;
+      case Storage::kFeed:
+      case Storage::kVariable:
+      case Storage::kUnset:
+        break;
+    }
+  }
+  frame->args.reserve(args_.size());
+  for (const int slot : args_) {
+    const Value& value = ir_.value(slot);
+    frame->args.push_back(value.variable != nullptr && value.storage == Storage::kVariable
+                              ? &value.variable->value
+                              : &frame->slots[static_cast<std::size_t>(slot)]);
+  }
+  return frame;
+}
+
+std::unique_ptr<Program::Frame> Program::take_frame() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto frame = std::move(idle_.back());
+      idle_.pop_back();
+      return frame;
+    }
+  }
+  return make_frame();
+}
+
+void Program::give_back(std::unique_ptr<Frame> frame) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(frame));
+}
+
+std::vector<Tensor> Program::run(const Tensor* const* feeds, ThreadPool& pool) {
+  auto frame = take_frame();
+  for (std::size_t k = 0; k < ir_.feeds.size(); ++k) {
+    frame->slots[static_cast<std::size_t>(ir_.feeds[k])] = *feeds[k];
+  }
+  const Step* at = nullptr;
+  try {
+    for (const Step& step : steps_) {
+      at = &step;
+      for (unsigned c = 0; c < step.num_checks; ++c) {
+        const Check& check = checks_[step.first_check + c];
+        if (!check.value->defined()) [[unlikely]] {
+          fail(
+              Code::kFailedPrecondition,
+              "variable '{}'{} is not initialised: run global_variables_initializer() or restore a "
+              "checkpoint first",
+              check.variable,
+              check.node != nullptr && !check.node->place().empty()
+                  ? fmt::format(" ({})", check.node->place())
+                  : "");
+        }
+      }
+      KernelContext context({frame->args.data() + step.first_input, step.num_inputs},
+                            {frame->args.data() + step.first_output, step.num_outputs},
+                            {planned_.data() + step.first_output, step.num_outputs}, pool);
+      step.kernel->run(context);
+    }
+  } catch (const Error& error) {
+    report(*at, error);
+  } catch (const std::bad_alloc&) {
+    report(*at, Error(Code::kResourceExhausted, "out of memory"));
+  }
+  std::vector<Tensor> results;
+  results.reserve(ir_.fetches.size());
+  for (std::size_t k = 0; k < ir_.fetches.size(); ++k) {
+    const ValueId v = slot_of(ir_.fetches[k]);
+    results.push_back(frame->slots[static_cast<std::size_t>(v)]);
+  }
+  // The caller owns what it fetched and fed alone.
+  for (const ValueId v : ir_.fetches) {
+    const ValueId slot = slot_of(v);
+    if (ir_.value(slot).storage == Storage::kDynamic) {
+      frame->slots[static_cast<std::size_t>(slot)] = Tensor(ir_.value(slot).dtype, Shape{0});
+    }
+  }
+  for (const ValueId v : ir_.feeds) frame->slots[static_cast<std::size_t>(v)] = Tensor();
+  give_back(std::move(frame));
+  return results;
+}
+
+void Program::report(const Step& step, const Error& error) const {
+  // An error that names its node already comes from a program inside (a dataset's function).
+  if (step.node == nullptr || !error.node().empty()) throw error;
+  throw Error(error.code(), fmt::format("{}: {}", step.node->label(), error.message()),
+              step.node->name(), step.node->place());
+}
+
+}  // namespace assay::runtime

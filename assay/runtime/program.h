@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "assay/base/thread_pool.h"
+#include "assay/compiler/ir.h"
+#include "assay/device/kernel.h"
+
+namespace assay::runtime {
+
+/// A compiled request, ready to run any number of times: kernels bound, memory planned. Running
+/// is a loop over steps. Thread-safe, given that programs with `exclusive()` run alone.
+class Program {
+ public:
+  /// Binds kernels to the instructions of `ir`. Throws Unimplemented when an op has no kernel for
+  /// its dtype.
+  Program(compiler::Ir ir, ResourceStore& resources);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// Runs with these feeds (of exactly the shapes compiled for); returns the fetched values.
+  std::vector<Tensor> run(const Tensor* const* feeds, ThreadPool& pool);
+
+  /// True when running changes variables or other state of the session.
+  bool exclusive() const { return exclusive_; }
+  /// One line an instruction, then the size of the arena.
+  std::string str() const { return compiler::to_string(ir_); }
+  int num_steps() const { return static_cast<int>(steps_.size()); }
+
+ private:
+  struct Step {
+    Kernel* kernel = nullptr;
+    const Node* node = nullptr;
+    unsigned first_input = 0;
+    unsigned num_inputs = 0;
+    unsigned first_output = 0;
+    unsigned num_outputs = 0;
+    unsigned num_checks = 0;  // of the first inputs in checks_ that must be initialised
+    unsigned first_check = 0;
+  };
+  // Reads of a variable that may not be initialised when the step runs.
+  struct Check {
+    const Tensor* value;
+    std::string variable;
+    const Node* node;
+  };
+  // The memory of one run: made once, reused by later runs.
+  struct Frame;
+
+  void bind_step(compiler::InstrId i, ResourceStore& resources);
+  void add_step(std::unique_ptr<Kernel> kernel, const compiler::Instr& instr,
+                const std::vector<compiler::ValueId>& inputs);
+  int slot_of(compiler::ValueId v) const;
+  std::unique_ptr<Frame> take_frame();
+  void give_back(std::unique_ptr<Frame> frame);
+  std::unique_ptr<Frame> make_frame() const;
+  [[noreturn]] void report(const Step& step, const Error& error) const;
+
+  compiler::Ir ir_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;
+  std::vector<Step> steps_;
+  std::vector<int> args_;               // slots of inputs and outputs, step by step
+  std::vector<unsigned char> planned_;  // parallel to args_: outputs with a planned place
+  std::vector<Check> checks_;
+  std::vector<const Tensor*> checked_;  // variables that an earlier step has checked or set
+  bool exclusive_ = false;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Frame>> idle_;
+};
+
+}  // namespace assay::runtime
