@@ -41,7 +41,8 @@ TEST(Half, EveryValueGoesToFloatAndBack) {
     const auto f = static_cast<float>(h);
     const bool nan = (i & 0x7c00U) == 0x7c00U && (i & 0x3ffU) != 0;
     ASSERT_EQ(std::isnan(f), nan) << i;
-    if (!nan) ASSERT_EQ(Half(f).bits, h.bits) << i;
+    if (nan) continue;
+    ASSERT_EQ(Half(f).bits, h.bits) << i;
   }
 }
 
