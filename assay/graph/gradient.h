@@ -49,9 +49,15 @@ class NodeBuilder {
   /// Sums `grad` down to the shape of `like`, undoing a broadcast: BroadcastGradientArgs, Sum and
   /// Reshape, or nothing when both static shapes say that none is needed.
   Output unbroadcast(Output grad, Output x, Output y, bool of_x);
+  /// Makes the shapes and the BroadcastGradientArgs that unbroadcast() of the same `x` and `y`
+  /// uses (once): for a gradient that in TF makes them before other nodes.
+  void prepare_unbroadcast(Output x, Output y);
 
  private:
   Graph& graph_;
+  Output broadcast_x_, broadcast_y_;  // what broadcast_args_ was made for
+  Output shape_x_, shape_y_;
+  Node* broadcast_args_ = nullptr;
 };
 
 /// What a gradient function sees: the forward node, and the gradients of its outputs. It sets the

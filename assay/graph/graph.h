@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "assay/graph/node.h"
@@ -92,6 +93,10 @@ class Graph {
   /// The current name scope without its final slash; "" at top level.
   const std::string& name_scope() const { return name_scope_; }
 
+  /// The device of the open device scopes, in TF's form, with the fields that `inner` sets
+  /// replaced by inner's; "" when there is none.
+  std::string current_device(std::string inner = {}) const;
+
   std::optional<std::int64_t> seed() const { return seed_; }
   void set_seed(std::optional<std::int64_t> seed) { seed_ = seed; }
 
@@ -117,12 +122,13 @@ class Graph {
   friend class ColocateWith;
   struct ControlFrame {
     std::vector<Node*> nodes;
-    bool clears = false;
-    int first_new_id = 0;  // nodes made inside the scope do not wait for its inputs twice
+    bool clears = false;                        // the frames below do not count
+    std::unordered_set<const Node*> seen = {};  // made inside: they wait for `nodes` already
   };
 
   Node* insert(std::unique_ptr<Node> node);
   std::vector<Node*> control_inputs_for(const std::vector<Output>& inputs) const;
+  void apply_placement(Node& node) const;
 
   const OpRegistry* registry_;
   std::vector<std::unique_ptr<Node>> nodes_;

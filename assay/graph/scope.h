@@ -45,7 +45,8 @@ class ControlDependencies {
   Graph& graph_;
 };
 
-/// Nodes made while it lives carry this device, such as "/cpu:0" (tf.device).
+/// Nodes made while it lives carry this device, such as "/cpu:0" (tf.device); "" adds nothing.
+/// Throws InvalidArgument for what is no device.
 class DeviceScope {
  public:
   explicit DeviceScope(std::string_view device) : DeviceScope(current_graph(), device) {}
@@ -58,16 +59,20 @@ class DeviceScope {
   Graph& graph_;
 };
 
-/// Nodes made while it lives get the attribute `_class = ["loc:@NAME"]` (tf.colocate_with).
+/// Nodes made while it lives get the attribute `_class = ["loc:@NAME"]` (tf.colocate_with);
+/// device scopes around it do not count inside. With `ignore_existing` neither do colocations
+/// around it; a null node drops them and adds none.
 class ColocateWith {
  public:
-  ColocateWith(Graph& graph, Node* node);
+  ColocateWith(Graph& graph, Node* node, bool ignore_existing = false);
   ~ColocateWith();
   ColocateWith(const ColocateWith&) = delete;
   ColocateWith& operator=(const ColocateWith&) = delete;
 
  private:
   Graph& graph_;
+  std::vector<std::string> devices_;
+  std::vector<Node*> colocations_;
 };
 
 /// The outermost one on this thread says which user's line the nodes made meanwhile come from.

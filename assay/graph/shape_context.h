@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -66,6 +67,7 @@ class ShapeContext {
   std::vector<PartialShape> outputs_;
   ValueFn value_;
   ShapeValueFn shape_value_;
+  mutable std::vector<std::optional<Tensor>> constants_;  // found by constant_value, once
 };
 
 /// numpy's broadcast of two partial shapes; throws InvalidArgument when they do not fit.
@@ -88,6 +90,14 @@ void reduction(ShapeContext& c);  ///< Sum and its kind: axes in input 1, attr k
 /// Infers the output shapes of `node` at assembly, from its inputs' static shapes and constants.
 /// Throws InvalidArgument in the wanted form: label, message, inputs with their places.
 std::vector<PartialShape> infer_shapes(const Node& node);
+
+/// Runs the node's shape function on `context`, with errors in the same form. For compilation.
+/// REQUIRES: the op has a shape function.
+std::vector<PartialShape> run_shape_function(const Node& node, ShapeContext& context);
+
+/// The shape that an int32 or int64 vector holds (sizes as they are, even below -1); the scalar
+/// -1 is an unknown shape. Throws InvalidArgument for what holds no shape.
+PartialShape shape_from_tensor(const Tensor& value);
 
 /// The value of `output` when the graph alone determines it cheaply (constants; shapes, ranks and
 /// sizes of tensors with static shapes; packs, concatenations, casts and slices of these). An
