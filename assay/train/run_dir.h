@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace assay::train {
+
+/// A value that a run was made with.
+using Parameter = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
+
+/// Parameters by name, in the order they are printed.
+using Parameters = std::vector<std::pair<std::string, Parameter>>;
+
+/// What `run.json` holds: which model a run folder is of, and with which parameters.
+struct RunInfo {
+  std::string model;
+  Parameters parameters;
+
+  /// Null when there is no parameter of this name.
+  const Parameter* find(const std::string& name) const;
+  /// The parameter as a T; throws NotFound or InvalidArgument naming it. Integers read as double.
+  template <typename T>
+  T get(const std::string& name) const;
+};
+
+/// "0.5", "true", "a b": how messages print a parameter.
+std::string parameter_str(const Parameter& value);
+
+/// True when `run_dir` holds a run.json.
+bool is_run_dir(const std::string& run_dir);
+
+/// Reads run.json. Throws NotFound when the folder holds none, DataLoss when it cannot be read
+/// as one; both say what to do.
+RunInfo read_run_info(const std::string& run_dir);
+
+/// Makes `run_dir` a run of `info`, or checks that it is one already. Creates the folder and
+/// run.json (written whole or not at all). Throws
+/// - FailedPrecondition when the folder is of another model or was made with other parameters
+///   (each named with both values), or is a folder of something else, not empty and without
+///   run.json;
+/// - InvalidArgument when the path is a file;
+/// - PermissionDenied when it cannot be written.
+/// Returns true when the run was there before.
+bool open_run_dir(const std::string& run_dir, const RunInfo& info);
+
+/// `run_dir/checkpoints`.
+std::string checkpoint_dir(const std::string& run_dir);
+
+}  // namespace assay::train
