@@ -10,9 +10,15 @@ Ir compile(const Request& request, ResourceStore& resources, ThreadPool& pool) {
   share_common(ir);
   remove_dead(ir);
   verify(ir, "share_common");
+  simplify(ir);
+  remove_dead(ir);
+  verify(ir, "simplify");
   order_effects(ir);
+  bypass_views(ir);
   remove_dead(ir);
   verify(ir, "order_effects");
+  fuse_elementwise(ir);
+  verify(ir, "fuse_elementwise");
   schedule(ir);
   verify(ir, "schedule");
   plan_memory(ir);

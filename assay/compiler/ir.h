@@ -45,18 +45,26 @@ struct Value {
   bool is_constant() const { return constant.defined(); }
 };
 
-/// A chain of element-wise ops run as one loop: registers, inputs first.
+/// A chain of element-wise ops run as one loop: registers count inputs first, then
+/// the ops' results in order.
 struct FusedChain {
   struct Op {
     const Node* node = nullptr;
     DType dtype = DType::kInvalid;  ///< of the inputs that choose the loop
     DType result = DType::kInvalid;
     std::vector<int> inputs;  ///< registers
-    int output = 0;           ///< register
   };
-  int num_inputs = 0;
-  std::vector<Op> ops;
-  std::vector<int> outputs;  ///< registers that leave the chain
+  /// How an input lies in the domain: steps for the next row and the next element.
+  struct Layout {
+    std::int64_t outer_stride = 0;
+    int inner_stride = 0;
+  };
+  Shape shape;  ///< of every op's result
+  std::int64_t outer = 1;
+  std::int64_t inner = 0;
+  std::vector<Layout> inputs;
+  std::vector<DType> input_dtypes;
+  std::vector<Op> ops;  ///< the last one's result leaves the chain
 };
 
 /// What an instruction does.

@@ -24,6 +24,9 @@ void simplify(Ir& ir);
 /// before writes; takes a snapshot where a value must outlive a write.
 void order_effects(Ir& ir);
 
+/// Lets instructions read what a view of the same shape shares, instead of the view.
+void bypass_views(Ir& ir);
+
 /// Drops instructions that nobody needs.
 void remove_dead(Ir& ir);
 

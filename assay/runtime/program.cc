@@ -4,6 +4,7 @@
 #include <new>
 
 #include "assay/compiler/kernel_choice.h"
+#include "assay/device/cpu/fused_loop.h"
 
 namespace assay::runtime {
 namespace {
@@ -33,6 +34,25 @@ class ViewKernel : public Kernel {
  private:
   Shape shape_;
 };
+
+std::unique_ptr<Kernel> make_fused(const Instr& instr) {
+  const compiler::FusedChain& chain = *instr.fused;
+  FusedLoop loop;
+  loop.shape = chain.shape;
+  loop.outer = chain.outer;
+  loop.inner = chain.inner;
+  for (std::size_t k = 0; k < chain.inputs.size(); ++k) {
+    const auto& layout = chain.inputs[k];
+    loop.inputs.push_back({layout.outer_stride, layout.inner_stride,
+                           static_cast<int>(dtype_size(chain.input_dtypes[k]))});
+  }
+  for (const auto& op : chain.ops) {
+    loop.operations.push_back({op.node->def()->elementwise->loop(op.dtype), op.inputs,
+                               static_cast<int>(dtype_size(op.result)), -1});
+  }
+  loop.operations.back().output = 0;
+  return make_fused_kernel(std::move(loop));
+}
 
 }  // namespace
 
