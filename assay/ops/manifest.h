@@ -9,6 +9,10 @@ void register_iterator(OpRegistry& registry);
 void register_nn_bias(OpRegistry& registry);
 void register_nn_cross_entropy(OpRegistry& registry);
 void register_nn_softmax(OpRegistry& registry);
+void register_state_scatter(OpRegistry& registry);
+void register_state_variable(OpRegistry& registry);
+void register_training_apply(OpRegistry& registry);
+void register_training_more(OpRegistry& registry);
 
 /// Adds every op of Assay to `registry`: what default_op_registry() holds.
 void register_all_ops(OpRegistry& registry);
