@@ -8,26 +8,19 @@
 #include "assay/base/error.h"
 #include "assay/format/proto/graph.pb.h"
 #include "assay/format/proto/meta_graph.pb.h"
+#include "tests/support/errors.h"
 #include "tests/support/fixtures.h"
 
 namespace assay::format {
 namespace {
+
+using testing::error_of;
 
 std::string slurp(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();
-}
-
-template <typename F>
-Error error_of(F f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e;
-  }
-  return Error(Code::kOk, "nothing was thrown");
 }
 
 TEST(ProtoIo, TextGoesBothWays) {

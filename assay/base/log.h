@@ -1,0 +1,19 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+namespace assay {
+
+/// Prints "assay: warning: ..." to stderr in one piece. Thread-safe.
+template <typename... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+  const std::string line =
+      "assay: warning: " + fmt::format(format, std::forward<Args>(args)...) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace assay
