@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <memory>
 #include <numeric>
 #include <optional>
 #include <sstream>
 
+#include "assay/base/byte_source.h"
 #include "assay/base/crc32c.h"
 #include "assay/base/error.h"
-#include "assay/base/file.h"
+#include "assay/base/file_system.h"
 #include "models/word2vec/dictionary_text.h"
-#include "models/word2vec/text_reader.h"
 
 namespace assay::word2vec {
 namespace {
@@ -169,7 +167,7 @@ std::int32_t Vocabulary::find(std::string_view word) const {
 std::uint32_t Vocabulary::checksum() const {
   std::string all;
   for (std::size_t i = 0; i < words.size(); ++i) all += fmt::format("{} {}\n", words[i], counts[i]);
-  return crc32c(all);
+  return crc32c::value(all);
 }
 
 Corpus read_corpus(const std::vector<std::string>& files, std::int64_t vocab_size) {
@@ -178,7 +176,11 @@ Corpus read_corpus(const std::vector<std::string>& files, std::int64_t vocab_siz
   WordTable table;
   for (const std::string& path : files) {
     Tokenizer tokenizer(path, table, corpus.ids);
-    read_text(path, [&](std::string_view piece) { tokenizer.feed(piece); });
+    const auto source = open_bytes(path);
+    std::vector<char> piece(kSniff);
+    while (const std::size_t size = source->read(piece.data(), piece.size())) {
+      tokenizer.feed({piece.data(), size});
+    }
     tokenizer.finish();
   }
   if (corpus.ids.size() < 2) {
@@ -217,11 +219,11 @@ void write_vocabulary(const Vocabulary& vocabulary, const std::string& path) {
   for (std::size_t i = 0; i < vocabulary.words.size(); ++i) {
     text += fmt::format("{}\t{}\n", vocabulary.words[i], vocabulary.counts[i]);
   }
-  write_file_atomically(path, text);
+  atomic_write_file(posix_file_system(), path, text);
 }
 
 Vocabulary read_vocabulary(const std::string& path) {
-  std::istringstream in(read_file(path));
+  std::istringstream in(read_file(posix_file_system(), path));
   Vocabulary vocabulary;
   for (std::string line; std::getline(in, line);) {
     const auto tab = line.find('\t');

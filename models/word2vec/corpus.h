@@ -29,9 +29,9 @@ struct Corpus {
   std::int64_t distinct = 0;
 };
 
-/// Reads texts (see read_text()) as one: every run of ASCII letters is a word, in lower case. A
-/// dictionary (see looks_like_dictionary()) is cleaned first. The vocabulary takes the
-/// `vocab_size - 1` most frequent words. Throws what read_text() throws, and InvalidArgument when
+/// Reads texts, plain or packed (see open_bytes()), as one: every run of ASCII letters is a word,
+/// in lower case. A dictionary (see looks_like_dictionary()) is cleaned first. The vocabulary takes
+/// the `vocab_size - 1` most frequent words. Throws what open_bytes() throws, InvalidArgument when
 /// a file has NUL bytes or no words, when the text has fewer than two words, or when it has fewer
 /// than `vocab_size - 1` different ones.
 Corpus read_corpus(const std::vector<std::string>& files, std::int64_t vocab_size);

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "assay/device/dataset.h"
+#include "assay/device/kernel.h"
+#include "assay/graph/op_def.h"
+#include "assay/graph/shape_context.h"
+
+namespace assay {
+
+/// An iterator made from one of a dataset's; `DatasetT` is the dataset's class, kept alive.
+template <typename DatasetT>
+class IteratorOf : public DatasetIterator {
+ public:
+  explicit IteratorOf(std::shared_ptr<const DatasetT> dataset) : dataset_(std::move(dataset)) {}
+
+ protected:
+  const DatasetT& dataset() const { return *dataset_; }
+
+ private:
+  std::shared_ptr<const DatasetT> dataset_;
+};
+
+/// A dataset whose iterators keep it alive.
+template <typename Self>
+class DatasetBase : public Dataset, public std::enable_shared_from_this<Self> {
+ public:
+  using Dataset::Dataset;
+
+ protected:
+  std::shared_ptr<const Self> self() const { return this->shared_from_this(); }
+};
+
+/// The value of scalar input `i`; throws InvalidArgument that names it when it is none.
+std::int64_t scalar_input(const KernelContext& ctx, int i, const char* name);
+bool bool_input(const KernelContext& ctx, int i, const char* name);
+
+/// Output 0 becomes a scalar that points at `dataset`.
+void set_dataset_output(KernelContext& ctx, std::shared_ptr<const Dataset> dataset);
+
+/// The attributes that every dataset op has.
+std::vector<DType> output_types(const KernelInit& init);
+std::vector<PartialShape> output_shapes(const KernelInit& init);
+
+/// Shape function: a scalar out; inputs from the second on are scalars too.
+void dataset_shape(ShapeContext& c);
+/// Shape function: a scalar out.
+void source_dataset_shape(ShapeContext& c);
+
+// Iterator states. Reading throws DataLoss when there is no such entry or it is of another type.
+void save_int(IteratorState& state, const std::string& name, std::int64_t value);
+std::int64_t restore_int(const IteratorState& state, const std::string& name);
+void save_element(IteratorState& state, const std::string& name, const std::vector<Tensor>& element);
+std::vector<Tensor> restore_element(const IteratorState& state, const std::string& name);
+/// Saves `iterator`, which may be null, under `name`; restores it into a new one of `dataset`.
+void save_input(IteratorState& state, const std::string& name, const DatasetIterator* iterator);
+std::unique_ptr<DatasetIterator> restore_input(const IteratorState& state, const std::string& name,
+                                               const Dataset& dataset);
+
+}  // namespace assay

@@ -1,0 +1,105 @@
+#include "assay/device/dataset_functions.h"
+#include "assay/graph/op_registry.h"
+#include "assay/ops/dataset_common.h"
+#include "assay/ops/manifest.h"
+
+namespace assay {
+namespace {
+
+/// Elements of the input as a function turns them; with `filter`, as they are, those for which
+/// the function gives true.
+class MappedDataset : public DatasetBase<MappedDataset> {
+ public:
+  MappedDataset(std::shared_ptr<const Dataset> input, ElementFunction function, bool filter,
+                std::vector<DType> types, std::vector<PartialShape> shapes)
+      : DatasetBase(std::move(types), std::move(shapes)),
+        input_(std::move(input)),
+        function_(std::move(function)),
+        filter_(filter) {}
+
+  std::unique_ptr<DatasetIterator> make_iterator() const override {
+    return std::make_unique<Iterator>(self());
+  }
+
+ private:
+  class Iterator : public IteratorOf<MappedDataset> {
+   public:
+    explicit Iterator(std::shared_ptr<const MappedDataset> owner)
+        : IteratorOf(std::move(owner)), input_(dataset().input_->make_iterator()) {}
+    bool next(std::vector<Tensor>& out) override {
+      while (input_->next(element_)) {
+        auto result = dataset().function_(element_);
+        if (!dataset().filter_) {
+          out = std::move(result);
+          return true;
+        }
+        if (result.size() != 1) invalid_argument("a filter gives one bool, not {}", result.size());
+        if (result.front().item<bool>()) {
+          out = std::move(element_);
+          return true;
+        }
+      }
+      return false;
+    }
+    void save(IteratorState& state, const std::string& prefix) const override {
+      input_->save(state, prefix + "/map");
+    }
+    void restore(const IteratorState& state, const std::string& prefix) override {
+      input_->restore(state, prefix + "/map");
+    }
+
+   private:
+    std::unique_ptr<DatasetIterator> input_;
+    std::vector<Tensor> element_;
+  };
+
+  std::shared_ptr<const Dataset> input_;
+  ElementFunction function_;
+  bool filter_;
+};
+
+class MapKernel : public Kernel {
+ public:
+  explicit MapKernel(const KernelInit& init)
+      : factory_(attached_function<ElementFunctionFactory>(init.node.graph(),
+                                                           init.attr<std::string>("function"))),
+        filter_(init.node.op() == "AssayFilterDataset"),
+        types_(output_types(init)),
+        shapes_(output_shapes(init)) {}
+  void run(KernelContext& ctx) override {
+    set_dataset_output(ctx, std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(),
+                                                            filter_, types_, shapes_));
+  }
+
+ private:
+  ElementFunctionFactory factory_;
+  bool filter_;
+  std::vector<DType> types_;
+  std::vector<PartialShape> shapes_;
+};
+
+OpSpec mapped_spec(std::string name, std::string doc) {
+  return {.name = std::move(name),
+          .doc = std::move(doc),
+          .inputs = {"input_dataset: variant"},
+          .outputs = {"handle: variant"},
+          .attrs = {"function: string", "output_types: list(type) >= 1",
+                    "output_shapes: list(shape) >= 1"},
+          .effect = Effect::kState,
+          .shape = source_dataset_shape,
+          .not_differentiable = true,
+          .kernels = {{DType::kInvalid, make_kernel<MapKernel>}}};
+}
+
+}  // namespace
+
+void register_dataset_map(OpRegistry& registry) {
+  registry.add(mapped_spec("AssayMapDataset",
+                           "The input's elements as a function turns them; not in TensorFlow, whose "
+                           "MapDataset takes a function of the graph."));
+  registry.add(mapped_spec("AssayFilterDataset",
+                           "The input's elements for which a function gives true; not in "
+                           "TensorFlow, whose FilterDataset takes a function of the graph."));
+}
+
+}  // namespace assay
