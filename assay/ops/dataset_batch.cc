@@ -101,9 +101,9 @@ class BatchKernel : public Kernel {
   explicit BatchKernel(const KernelInit& init) : shapes_(output_shapes(init)) {}
   void run(KernelContext& ctx) override {
     const bool drop = ctx.num_inputs() > 2 && bool_input(ctx, 2, "drop_remainder");
-    set_dataset_output(ctx, std::make_shared<BatchDataset>(dataset_of(ctx.input(0)),
-                                                           scalar_input(ctx, 1, "batch_size"),
-                                                           drop, shapes_));
+    set_dataset_output(
+        ctx, std::make_shared<BatchDataset>(dataset_of(ctx.input(0)),
+                                            scalar_input(ctx, 1, "batch_size"), drop, shapes_));
   }
 
  private:

@@ -48,7 +48,9 @@ void dataset_shape(ShapeContext& c) {
   c.set_output(0, PartialShape::scalar());
 }
 
-void source_dataset_shape(ShapeContext& c) { c.set_output(0, PartialShape::scalar()); }
+void source_dataset_shape(ShapeContext& c) {
+  c.set_output(0, PartialShape::scalar());
+}
 
 void save_int(IteratorState& state, const std::string& name, std::int64_t value) {
   state[name] = Tensor::scalar<std::int64_t>(value);

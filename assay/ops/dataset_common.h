@@ -54,7 +54,8 @@ void source_dataset_shape(ShapeContext& c);
 // Iterator states. Reading throws DataLoss when there is no such entry or it is of another type.
 void save_int(IteratorState& state, const std::string& name, std::int64_t value);
 std::int64_t restore_int(const IteratorState& state, const std::string& name);
-void save_element(IteratorState& state, const std::string& name, const std::vector<Tensor>& element);
+void save_element(IteratorState& state, const std::string& name,
+                  const std::vector<Tensor>& element);
 std::vector<Tensor> restore_element(const IteratorState& state, const std::string& name);
 /// Saves `iterator`, which may be null, under `name`; restores it into a new one of `dataset`.
 void save_input(IteratorState& state, const std::string& name, const DatasetIterator* iterator);

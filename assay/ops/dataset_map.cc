@@ -94,9 +94,10 @@ OpSpec mapped_spec(std::string name, std::string doc) {
 }  // namespace
 
 void register_dataset_map(OpRegistry& registry) {
-  registry.add(mapped_spec("AssayMapDataset",
-                           "The input's elements as a function turns them; not in TensorFlow, whose "
-                           "MapDataset takes a function of the graph."));
+  registry.add(
+      mapped_spec("AssayMapDataset",
+                  "The input's elements as a function turns them; not in TensorFlow, whose "
+                  "MapDataset takes a function of the graph."));
   registry.add(mapped_spec("AssayFilterDataset",
                            "The input's elements for which a function gives true; not in "
                            "TensorFlow, whose FilterDataset takes a function of the graph."));

@@ -76,7 +76,8 @@ class PrefetchDataset : public DatasetBase<PrefetchDataset> {
       made_.clear();
       const std::int64_t count = restore_int(state, prefix + "/buffered");
       for (std::int64_t i = 0; i < count; ++i) {
-        made_.push_back({restore_element(state, prefix + "/buffer" + std::to_string(i)), {}, false});
+        made_.push_back(
+            {restore_element(state, prefix + "/buffer" + std::to_string(i)), {}, false});
       }
       input_ = restore_input(state, prefix + "/prefetch", *dataset().input_);
       ended_ = input_ == nullptr;

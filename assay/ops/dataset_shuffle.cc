@@ -36,8 +36,8 @@ class Words {
 /// equal seeds give TensorFlow's order.
 class ShuffleDataset : public DatasetBase<ShuffleDataset> {
  public:
-  ShuffleDataset(std::shared_ptr<const Dataset> input, std::int64_t buffer_size,
-                 std::int64_t seed, std::int64_t seed2, bool reshuffle)
+  ShuffleDataset(std::shared_ptr<const Dataset> input, std::int64_t buffer_size, std::int64_t seed,
+                 std::int64_t seed2, bool reshuffle)
       : DatasetBase(input->output_types(), input->output_shapes()),
         input_(std::move(input)),
         buffer_size_(buffer_size),
@@ -45,7 +45,8 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
         seed2_(seed2),
         reshuffle_(reshuffle),
         seeds_(seed, seed2) {
-    if (buffer_size < 1) invalid_argument("buffer_size must be greater than 0, got {}", buffer_size);
+    if (buffer_size < 1)
+      invalid_argument("buffer_size must be greater than 0, got {}", buffer_size);
   }
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
@@ -174,9 +175,9 @@ class ShuffleKernel : public Kernel {
       seed = static_cast<std::int64_t>(fresh.key()[0]);
       seed2 = static_cast<std::int64_t>(fresh.key()[1]);
     }
-    set_dataset_output(ctx, std::make_shared<ShuffleDataset>(
-                                dataset_of(ctx.input(0)), scalar_input(ctx, 1, "buffer_size"),
-                                seed, seed2, reshuffle_));
+    set_dataset_output(ctx, std::make_shared<ShuffleDataset>(dataset_of(ctx.input(0)),
+                                                             scalar_input(ctx, 1, "buffer_size"),
+                                                             seed, seed2, reshuffle_));
   }
 
  private:
@@ -186,16 +187,16 @@ class ShuffleKernel : public Kernel {
 }  // namespace
 
 void register_dataset_shuffle(OpRegistry& registry) {
-  registry.add({.name = "ShuffleDataset",
-                .doc = "The input's elements, each drawn at random from the next buffer_size ones.",
-                .inputs = {"input_dataset: variant", "buffer_size: int64", "seed: int64",
-                           "seed2: int64"},
-                .outputs = {"handle: variant"},
-                .attrs = {"reshuffle_each_iteration: bool = true",
-                          "output_types: list(type) >= 1", "output_shapes: list(shape) >= 1"},
-                .shape = dataset_shape,
-                .not_differentiable = true,
-                .kernels = {{DType::kInvalid, make_kernel<ShuffleKernel>}}});
+  registry.add(
+      {.name = "ShuffleDataset",
+       .doc = "The input's elements, each drawn at random from the next buffer_size ones.",
+       .inputs = {"input_dataset: variant", "buffer_size: int64", "seed: int64", "seed2: int64"},
+       .outputs = {"handle: variant"},
+       .attrs = {"reshuffle_each_iteration: bool = true", "output_types: list(type) >= 1",
+                 "output_shapes: list(shape) >= 1"},
+       .shape = dataset_shape,
+       .not_differentiable = true,
+       .kernels = {{DType::kInvalid, make_kernel<ShuffleKernel>}}});
 }
 
 }  // namespace assay

@@ -77,7 +77,8 @@ class SlicesDataset : public DatasetBase<SlicesDataset> {
   SlicesDataset(std::vector<Tensor> tensors, std::vector<PartialShape> shapes)
       : DatasetBase(dtypes_of(tensors), std::move(shapes)), tensors_(std::move(tensors)) {
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      if (tensors_[i].rank() == 0) invalid_argument("component {} is a scalar: nothing to slice", i);
+      if (tensors_[i].rank() == 0)
+        invalid_argument("component {} is a scalar: nothing to slice", i);
       if (tensors_[i].dim(0) != tensors_[0].dim(0)) {
         invalid_argument("component 0 has {} slices, component {} has {}", tensors_[0].dim(0), i,
                          tensors_[i].dim(0));

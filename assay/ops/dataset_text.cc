@@ -52,8 +52,7 @@ class TextLinesDataset : public DatasetBase<TextLinesDataset> {
       const auto& files = dataset().files_;
       for (; file_ < files.size(); ++file_, reader_ = nullptr) {
         if (reader_ == nullptr) {
-          reader_ =
-              std::make_unique<LineReader>(open_bytes(files[file_], {.allow_empty = true}));
+          reader_ = std::make_unique<LineReader>(open_bytes(files[file_], {.allow_empty = true}));
         }
         if (reader_->next(line_)) return true;
       }

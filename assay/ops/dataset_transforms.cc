@@ -240,8 +240,8 @@ class ConcatenateDataset : public DatasetBase<ConcatenateDataset> {
 
 template <typename D>
 void make_counted(KernelContext& ctx) {
-  set_dataset_output(
-      ctx, std::make_shared<D>(dataset_of(ctx.input(0)), scalar_input(ctx, 1, "count")));
+  set_dataset_output(ctx,
+                     std::make_shared<D>(dataset_of(ctx.input(0)), scalar_input(ctx, 1, "count")));
 }
 
 class ZipKernel : public Kernel {
@@ -272,7 +272,9 @@ class ConcatenateKernel : public Kernel {
 };
 
 /// OptimizeDataset and ModelDataset ask TensorFlow to rewrite a pipeline; its elements stay.
-void pass_on(KernelContext& ctx) { ctx.set_output(0, ctx.input(0)); }
+void pass_on(KernelContext& ctx) {
+  ctx.set_output(0, ctx.input(0));
+}
 
 OpSpec counted_spec(std::string name, std::string doc, KernelFactory make) {
   return {.name = std::move(name),
@@ -294,15 +296,15 @@ void register_dataset_transforms(OpRegistry& registry) {
                             function_kernel<make_counted<TakeDataset>>));
   registry.add(counted_spec("SkipDataset", "The input without its first count elements; -1 none.",
                             function_kernel<make_counted<SkipDataset>>));
-  registry.add({.name = "ZipDataset",
-                .doc = "Elements of several datasets side by side, up to the end of the shortest.",
-                .inputs = {"input_datasets: N * variant"},
-                .outputs = {"handle: variant"},
-                .attrs = {"output_types: list(type) >= 1", "output_shapes: list(shape) >= 1",
-                          "N: int >= 1"},
-                .shape = source_dataset_shape,
-                .not_differentiable = true,
-                .kernels = {{DType::kInvalid, make_kernel<ZipKernel>}}});
+  registry.add(
+      {.name = "ZipDataset",
+       .doc = "Elements of several datasets side by side, up to the end of the shortest.",
+       .inputs = {"input_datasets: N * variant"},
+       .outputs = {"handle: variant"},
+       .attrs = {"output_types: list(type) >= 1", "output_shapes: list(shape) >= 1", "N: int >= 1"},
+       .shape = source_dataset_shape,
+       .not_differentiable = true,
+       .kernels = {{DType::kInvalid, make_kernel<ZipKernel>}}});
   registry.add({.name = "ConcatenateDataset",
                 .doc = "The elements of one dataset, then those of another.",
                 .inputs = {"input_dataset: variant", "another_dataset: variant"},

@@ -3,6 +3,14 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
+  register_dataset_batch(registry);
+  register_dataset_iterator(registry);
+  register_dataset_map(registry);
+  register_dataset_prefetch(registry);
+  register_dataset_shuffle(registry);
+  register_dataset_sources(registry);
+  register_dataset_text(registry);
+  register_dataset_transforms(registry);
   register_iterator(registry);
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);

@@ -5,6 +5,14 @@
 namespace assay {
 
 // One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
+void register_dataset_batch(OpRegistry& registry);
+void register_dataset_iterator(OpRegistry& registry);
+void register_dataset_map(OpRegistry& registry);
+void register_dataset_prefetch(OpRegistry& registry);
+void register_dataset_shuffle(OpRegistry& registry);
+void register_dataset_sources(OpRegistry& registry);
+void register_dataset_text(OpRegistry& registry);
+void register_dataset_transforms(OpRegistry& registry);
 void register_iterator(OpRegistry& registry);
 void register_nn_bias(OpRegistry& registry);
 void register_nn_cross_entropy(OpRegistry& registry);

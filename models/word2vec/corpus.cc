@@ -116,8 +116,10 @@ class Tokenizer {
 
   void read(std::string_view piece) {
     if (piece.find('\0') != std::string_view::npos) {
-      invalid_argument("text '{}' has NUL bytes: it is a binary file or UTF-16; give plain text, "
-                       "gzip or zip", path_);
+      invalid_argument(
+          "text '{}' has NUL bytes: it is a binary file or UTF-16; give plain text, "
+          "gzip or zip",
+          path_);
     }
     if (!dictionary_) return split(piece);
     plain_.clear();

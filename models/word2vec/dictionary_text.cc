@@ -9,11 +9,21 @@ namespace {
 // like a dictionary does not pile up in memory.
 constexpr std::size_t kLongestParagraph = 1 << 16;
 
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_letter(char c) { return is_upper(c) || is_lower(c); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool is_upper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_letter(char c) {
+  return is_upper(c) || is_lower(c);
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
 
 /// Reads one paragraph from left to right, leaving out what is not English prose.
 class ParagraphCleaner {
@@ -143,8 +153,8 @@ class ParagraphCleaner {
       if (token.empty()) return;
       const bool roman = token.find_first_not_of("ivxlc.,") == std::string_view::npos;
       const bool part = is_upper(token.front()) || is_digit(token.front()) ||
-                        token.front() == '(' || token.front() == '&' || roman ||
-                        token == "of" || token == "and" || token == "de" || token == "the";
+                        token.front() == '(' || token.front() == '&' || roman || token == "of" ||
+                        token == "and" || token == "de" || token == "the";
       if (!part) return;
       at_ = end;
       if (token.back() == '.' && token.size() > 4) return;
@@ -195,8 +205,8 @@ void DictionaryCleaner::finish(std::string& out) {
 void DictionaryCleaner::end_line(std::string& out) {
   const bool blank = std::all_of(line_.begin(), line_.end(), is_space);
   // An entry starts at the margin with its word and, in backslashes, how it is spoken.
-  const bool entry = !blank && !is_space(line_.front()) &&
-                     std::count(line_.begin(), line_.end(), '\\') >= 2;
+  const bool entry =
+      !blank && !is_space(line_.front()) && std::count(line_.begin(), line_.end(), '\\') >= 2;
   in_entries_ = in_entries_ || entry;
   if (blank || entry) clean_paragraph(out);
   if (!blank && in_entries_) {
