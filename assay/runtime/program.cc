@@ -103,8 +103,10 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
     case InstrKind::kSnapshot:
       add_step(std::make_unique<SnapshotKernel>(), instr, instr.inputs);
       return;
-    case InstrKind::kNode:
     case InstrKind::kFused:
+      add_step(make_fused(instr), instr, instr.inputs);
+      return;
+    case InstrKind::kNode:
       break;
   }
   exclusive_ = exclusive_ || instr.effect == Effect::kWrites || instr.effect == Effect::kState;
