@@ -3,6 +3,7 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
+  register_candidate_sampler(registry);
   register_dataset_batch(registry);
   register_dataset_iterator(registry);
   register_dataset_map(registry);
@@ -15,6 +16,7 @@ void register_all_ops(OpRegistry& registry) {
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);
   register_nn_softmax(registry);
+  register_random(registry);
   register_state_scatter(registry);
   register_state_variable(registry);
   register_training_apply(registry);

@@ -5,6 +5,7 @@
 namespace assay {
 
 // One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
+void register_candidate_sampler(OpRegistry& registry);
 void register_dataset_batch(OpRegistry& registry);
 void register_dataset_iterator(OpRegistry& registry);
 void register_dataset_map(OpRegistry& registry);
@@ -17,6 +18,7 @@ void register_iterator(OpRegistry& registry);
 void register_nn_bias(OpRegistry& registry);
 void register_nn_cross_entropy(OpRegistry& registry);
 void register_nn_softmax(OpRegistry& registry);
+void register_random(OpRegistry& registry);
 void register_state_scatter(OpRegistry& registry);
 void register_state_variable(OpRegistry& registry);
 void register_training_apply(OpRegistry& registry);

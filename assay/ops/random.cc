@@ -1,0 +1,341 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "assay/base/philox.h"
+#include "assay/device/kernel.h"
+#include "assay/device/random_state.h"
+#include "assay/graph/shape_context.h"
+#include "assay/ops/manifest.h"
+
+namespace assay {
+namespace {
+
+/// A multiple of kPhiloxGroup: pieces filled apart give the values of one filled at once.
+constexpr std::int64_t kGrain = 16384;
+
+Shape shape_of(const Tensor& t) {
+  if (t.rank() != 1) invalid_argument("the shape must be a vector, got {}", t.shape().str());
+  std::vector<std::int64_t> dims;
+  for (std::int64_t i = 0; i < t.num_elements(); ++i) {
+    dims.push_back(t.dtype() == DType::kInt32 ? t.data<std::int32_t>()[i]
+                                              : t.data<std::int64_t>()[i]);
+  }
+  return Shape(dims);
+}
+
+struct Uniform {
+  template <typename T>
+  static void fill(const Philox& base, std::int64_t first, T* out, std::int64_t n) {
+    fill_uniform(base, first, out, n);
+  }
+  // Both short types take the low bits of a word as the fraction of a number in [1, 2).
+  static void fill(const Philox& base, std::int64_t first, Half* out, std::int64_t n) {
+    short_fractions(base, first, out, n, 10);
+  }
+  static void fill(const Philox& base, std::int64_t first, BFloat16* out, std::int64_t n) {
+    short_fractions(base, first, out, n, 7);
+  }
+
+ private:
+  template <typename T>
+  static void short_fractions(Philox base, std::int64_t first, T* out, std::int64_t n, int bits) {
+    base.skip(static_cast<std::uint64_t>(first / 4));
+    const std::uint32_t mask = (1U << bits) - 1;
+    const float unit = 1.0F / static_cast<float>(1U << bits);
+    for (std::int64_t i = 0; i < n; i += 4) {
+      const Philox::Block block = base();
+      for (std::int64_t k = 0; k < 4 && i + k < n; ++k) {
+        out[i + k] = T(static_cast<float>(block[static_cast<std::size_t>(k)] & mask) * unit);
+      }
+    }
+  }
+};
+
+template <typename Fill, typename T>
+void fill_as_float(Fill fill, std::int64_t first, T* out, std::int64_t n) {
+  constexpr std::int64_t kBlock = 256;
+  float block[kBlock];
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    const std::int64_t m = std::min(kBlock, n - i);
+    fill(first + i, block, m);
+    for (std::int64_t k = 0; k < m; ++k) out[i + k] = T(block[k]);
+  }
+}
+
+struct Normal {
+  template <typename T>
+  static void fill(const Philox& base, std::int64_t first, T* out, std::int64_t n) {
+    if constexpr (sizeof(T) == 2) {
+      fill_as_float(
+          [&](std::int64_t at, float* to, std::int64_t m) { fill_normal(base, at, to, m); }, first,
+          out, n);
+    } else {
+      fill_normal(base, first, out, n);
+    }
+  }
+};
+
+struct Truncated {
+  template <typename T>
+  static void fill(const Philox& base, std::int64_t first, T* out, std::int64_t n) {
+    if constexpr (sizeof(T) == 2) {
+      fill_as_float([&](std::int64_t at, float* to,
+                        std::int64_t m) { fill_truncated_normal(base, at, to, m); },
+                    first, out, n);
+    } else {
+      fill_truncated_normal(base, first, out, n);
+    }
+  }
+};
+
+template <typename T, typename Distribution>
+class RandomFill : public Kernel {
+ public:
+  explicit RandomFill(const KernelInit& init) : state_(random_state(init)) {}
+  void run(KernelContext& ctx) override {
+    const Shape shape = shape_of(ctx.input(0));
+    T* out = ctx.out<T>(0, shape);
+    const std::int64_t n = shape.num_elements();
+    const Philox base = state_->philox().reserve_outputs(n);
+    ctx.pool().parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      Distribution::fill(base, begin, out + begin, end - begin);
+    });
+  }
+
+ private:
+  std::shared_ptr<RandomResource> state_;
+};
+
+template <typename T>
+class RandomUniformInt : public Kernel {
+ public:
+  explicit RandomUniformInt(const KernelInit& init) : state_(random_state(init)) {}
+  void run(KernelContext& ctx) override {
+    const Shape shape = shape_of(ctx.input(0));
+    for (const int i : {1, 2}) {
+      if (ctx.input(i).rank() != 0) {
+        invalid_argument("{} must be a scalar, got {}", i == 1 ? "minval" : "maxval",
+                         ctx.input(i).shape().str());
+      }
+    }
+    T* out = ctx.out<T>(0, shape);
+    const std::int64_t n = shape.num_elements();
+    if (n == 0) return;
+    const T low = ctx.in<T>(1)[0];
+    const T high = ctx.in<T>(2)[0];
+    if (low >= high) invalid_argument("minval must be less than maxval, got {} and {}", low, high);
+    const Philox base = state_->philox().reserve_outputs(n);
+    ctx.pool().parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      fill_uniform(base, begin, out + begin, end - begin, low, high);
+    });
+  }
+
+ private:
+  std::shared_ptr<RandomResource> state_;
+};
+
+/// Copies rows, or single elements, in the order of `from`.
+template <typename T>
+void permute(const Tensor& value, Tensor& out, const std::vector<std::int64_t>& from) {
+  const auto rows = static_cast<std::int64_t>(from.size());
+  const std::int64_t width = value.num_elements() / rows;
+  const auto* x = static_cast<const T*>(value.raw());
+  auto* y = static_cast<T*>(out.raw());
+  for (std::int64_t i = 0; i < rows; ++i) {
+    std::copy_n(x + from[static_cast<std::size_t>(i)] * width, width, y + i * width);
+  }
+}
+
+class RandomShuffle : public Kernel {
+ public:
+  explicit RandomShuffle(const KernelInit& init) : state_(random_state(init)) {}
+  void run(KernelContext& ctx) override {
+    const Tensor& value = ctx.input(0);
+    Tensor& out = ctx.output(0, value.shape());
+    if (value.num_elements() <= 1 || value.dim(0) <= 1) {
+      if (value.num_elements() > 0) copy_elements(value, out);
+      return;
+    }
+    const std::int64_t n = value.dim(0);
+    order_.resize(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) order_[static_cast<std::size_t>(i)] = i;
+    PhiloxStream words(state_->philox().reserve_words(n - 1));
+    for (std::int64_t i = 0; i + 1 < n; ++i) {
+      const auto left = static_cast<std::uint32_t>(n - i);
+      std::swap(order_[static_cast<std::size_t>(i)],
+                order_[static_cast<std::size_t>(i + words.next32() % left)]);
+    }
+    if (value.dtype() == DType::kString) {
+      permute<std::string>(value, out, order_);
+      return;
+    }
+    switch (dtype_size(value.dtype())) {
+      case 1:
+        permute<std::uint8_t>(value, out, order_);
+        break;
+      case 2:
+        permute<std::uint16_t>(value, out, order_);
+        break;
+      case 4:
+        permute<std::uint32_t>(value, out, order_);
+        break;
+      case 8:
+        permute<std::uint64_t>(value, out, order_);
+        break;
+      case 16:
+        permute<std::complex<double>>(value, out, order_);
+        break;
+      default:
+        fail(Code::kUnimplemented, "{} cannot be shuffled", dtype_name(value.dtype()));
+    }
+  }
+
+ private:
+  std::shared_ptr<RandomResource> state_;
+  std::vector<std::int64_t> order_;  // kept between runs: a node with state runs alone
+};
+
+/// Draws class numbers by the softmax of each row, by its cumulative sums.
+template <typename T>
+class Multinomial : public Kernel {
+ public:
+  explicit Multinomial(const KernelInit& init) : state_(random_state(init)) {}
+  void run(KernelContext& ctx) override {
+    const Tensor& logits = ctx.input(0);
+    if (logits.rank() != 2) {
+      invalid_argument("logits must be a matrix, got {}", logits.shape().str());
+    }
+    if (ctx.input(1).rank() != 0) {
+      invalid_argument("num_samples must be a scalar, got {}", ctx.input(1).shape().str());
+    }
+    const std::int64_t samples = ctx.in<std::int32_t>(1)[0];
+    const std::int64_t rows = logits.dim(0);
+    const std::int64_t classes = logits.dim(1);
+    if (samples < 0) invalid_argument("num_samples must not be negative, got {}", samples);
+    if (classes < 1) invalid_argument("logits need at least one class");
+    Tensor& out = ctx.output(0, Shape{rows, samples});
+    if (out.num_elements() == 0) return;
+    // Two words a number, of which TensorFlow counts whole blocks, 256 times over.
+    const std::int64_t whole = (samples + 3) / 4 * 4 * 2;
+    PhiloxStream words(state_->philox().reserve_outputs(rows * whole));
+    sums_.resize(static_cast<std::size_t>(classes));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const T* row = logits.data<T>() + i * classes;
+      const double total = cumulate(row, classes);
+      for (std::int64_t k = 0; k < samples; ++k) {
+        const double wanted = words.next_double() * total;
+        const auto found = std::upper_bound(sums_.begin(), sums_.end(), wanted) - sums_.begin();
+        if (out.dtype() == DType::kInt32) {
+          out.data<std::int32_t>()[i * samples + k] = static_cast<std::int32_t>(found);
+        } else {
+          out.data<std::int64_t>()[i * samples + k] = found;
+        }
+      }
+    }
+  }
+
+ private:
+  double cumulate(const T* row, std::int64_t n) {
+    const auto finite = [](T x) { return std::isfinite(static_cast<float>(x)); };
+    double max = static_cast<double>(std::numeric_limits<float>::lowest());
+    if constexpr (std::is_same_v<T, double>) max = std::numeric_limits<double>::lowest();
+    for (std::int64_t j = 0; j < n; ++j) {
+      if (finite(row[j])) max = std::max(max, as_double(row[j]));
+    }
+    double total = 0;
+    for (std::int64_t j = 0; j < n; ++j) {
+      if (finite(row[j])) total += std::exp(as_double(row[j]) - max);
+      sums_[static_cast<std::size_t>(j)] = total;
+    }
+    return total;
+  }
+  static double as_double(T x) {
+    if constexpr (std::is_same_v<T, Half>) {
+      return static_cast<double>(static_cast<float>(x));
+    } else {
+      return static_cast<double>(x);
+    }
+  }
+
+  std::shared_ptr<RandomResource> state_;
+  std::vector<double> sums_;
+};
+
+void random_shape(ShapeContext& c) {
+  c.set_output(0, c.input_as_shape(0));
+}
+
+void uniform_int_shape(ShapeContext& c) {
+  c.with_rank(1, 0);
+  c.with_rank(2, 0);
+  c.set_output(0, c.input_as_shape(0));
+}
+
+void multinomial_shape(ShapeContext& c) {
+  const PartialShape logits = c.with_rank(0, 2);
+  c.with_rank(1, 0);
+  c.set_output(0, PartialShape{logits[0], c.input_as_int(1).value_or(-1)});
+}
+
+template <typename Distribution>
+OpSpec fill_spec(std::string name, std::string doc) {
+  return {.name = std::move(name),
+          .doc = std::move(doc),
+          .inputs = {"shape: T"},
+          .outputs = {"output: dtype"},
+          .attrs = {"seed: int = 0", "seed2: int = 0", "dtype: {half,bfloat16,float,double}",
+                    "T: {int32, int64}"},
+          .effect = Effect::kState,
+          .shape = random_shape,
+          .not_differentiable = true,
+          .kernel_attr = "dtype",
+          .kernels = {{float32, make_kernel<RandomFill<float, Distribution>>},
+                      {float64, make_kernel<RandomFill<double, Distribution>>},
+                      {DType::kHalf, make_kernel<RandomFill<Half, Distribution>>},
+                      {DType::kBFloat16, make_kernel<RandomFill<BFloat16, Distribution>>}}};
+}
+
+}  // namespace
+
+void register_random(OpRegistry& registry) {
+  registry.add(fill_spec<Uniform>("RandomUniform", "Uniform numbers in [0, 1)."));
+  registry.add(fill_spec<Normal>("RandomStandardNormal", "Standard normal numbers."));
+  registry.add(fill_spec<Truncated>("TruncatedNormal",
+                                    "Standard normal numbers, drawn again from magnitude 2 on."));
+  registry.add(
+      {.name = "RandomUniformInt",
+       .doc = "Uniform integers in [minval, maxval).",
+       .inputs = {"shape: T", "minval: Tout", "maxval: Tout"},
+       .outputs = {"output: Tout"},
+       .attrs = {"seed: int = 0", "seed2: int = 0", "Tout: {int32, int64}", "T: {int32, int64}"},
+       .effect = Effect::kState,
+       .shape = uniform_int_shape,
+       .not_differentiable = true,
+       .kernel_attr = "Tout",
+       .kernels = {{int32, make_kernel<RandomUniformInt<std::int32_t>>},
+                   {int64, make_kernel<RandomUniformInt<std::int64_t>>}}});
+  registry.add({.name = "RandomShuffle",
+                .doc = "The rows of a tensor in a random order.",
+                .inputs = {"value: T"},
+                .outputs = {"output: T"},
+                .attrs = {"seed: int = 0", "seed2: int = 0", "T: type"},
+                .effect = Effect::kState,
+                .shape = shapes::unchanged,
+                .not_differentiable = true,
+                .kernels = {{DType::kInvalid, make_kernel<RandomShuffle>}}});
+  registry.add({.name = "Multinomial",
+                .doc = "Class numbers drawn by the softmax of each row of logits.",
+                .inputs = {"logits: T", "num_samples: int32"},
+                .outputs = {"output: output_dtype"},
+                .attrs = {"seed: int = 0", "seed2: int = 0", "T: realnumbertype",
+                          "output_dtype: {int32, int64} = DT_INT64"},
+                .effect = Effect::kState,
+                .shape = multinomial_shape,
+                .not_differentiable = true,
+                .kernels = {{float32, make_kernel<Multinomial<float>>},
+                            {float64, make_kernel<Multinomial<double>>},
+                            {DType::kHalf, make_kernel<Multinomial<Half>>}}});
+}
+
+}  // namespace assay
