@@ -208,7 +208,10 @@ inline const OpRegistry& test_ops() {
            .outputs = {"sum: T"},
            .attrs = {"N: int >= 1", "T: type"},
            .shape = shapes::unchanged,
-           .not_differentiable = true,
+           .gradient =
+               [](GradientContext& g) {
+                 for (int i = 0; i < g.num_inputs(); ++i) g.set(i, g.raw_grad());
+               },
            .kernels = {{float32, function_kernel<add_n_run>}}});
     r.add({.name = "Fill",
            .doc = "One value.",
