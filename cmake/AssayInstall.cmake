@@ -5,16 +5,18 @@ include(CMakePackageConfigHelpers)
 get_property(layers GLOBAL PROPERTY ASSAY_LAYERS)
 
 # Every layer in one shared library, from the objects that the static ones are made of.
-file(WRITE ${PROJECT_BINARY_DIR}/shared_anchor.cc "")
-add_library(assay_shared SHARED ${PROJECT_BINARY_DIR}/shared_anchor.cc)
+set(objects)
+foreach(layer ${layers})
+  list(APPEND objects $<TARGET_OBJECTS:${layer}>)
+endforeach()
+add_library(assay_shared SHARED ${objects})
 set_target_properties(assay_shared PROPERTIES OUTPUT_NAME assay EXPORT_NAME shared
                                               VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 target_compile_features(assay_shared PUBLIC cxx_std_20)
 target_include_directories(assay_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(assay_shared PUBLIC fmt::fmt protobuf::libprotobuf Threads::Threads)
-foreach(layer ${layers})
-  target_link_libraries(assay_shared PRIVATE $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,${layer}>>)
-endforeach()
+target_link_libraries(assay_shared PRIVATE leveldb::leveldb ZLIB::ZLIB ${LIBZIP_LIBRARY} DNNL::dnnl
+                                           ${HWY_LIBRARY})
 if(ASSAY_SANITIZE)
   target_link_options(assay_shared PRIVATE -fsanitize=${ASSAY_SANITIZE})
 endif()
