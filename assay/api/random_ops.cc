@@ -1,0 +1,164 @@
+#include "assay/api/random_ops.h"
+
+#include "assay/api/apply_op.h"
+#include "assay/api/math_ops.h"
+
+namespace assay {
+
+namespace {
+
+constexpr std::int64_t kDefaultGraphSeed = 87654321;
+constexpr std::int64_t kMaxInt32 = (std::int64_t{1} << 31) - 1;
+
+std::int64_t truncate_seed(std::int64_t seed) {
+  const std::int64_t r = seed % kMaxInt32;
+  return r < 0 ? r + kMaxInt32 : r;
+}
+
+AttrMap seed_attrs(const Graph& graph, std::optional<std::int64_t> op_seed) {
+  const auto [seed, seed2] = get_seed(graph, op_seed);
+  AttrMap attrs;
+  attrs["seed"] = seed;
+  attrs["seed2"] = seed2;
+  return attrs;
+}
+
+}  // namespace
+
+void set_random_seed(std::int64_t seed) {
+  current_graph().set_seed(seed);
+}
+
+std::pair<std::int64_t, std::int64_t> get_seed(const Graph& graph,
+                                               std::optional<std::int64_t> op_seed) {
+  std::pair<std::int64_t, std::int64_t> seeds{0, 0};
+  if (graph.seed()) {
+    seeds = {truncate_seed(*graph.seed()), truncate_seed(op_seed.value_or(graph.num_nodes()))};
+  } else if (op_seed) {
+    seeds = {kDefaultGraphSeed, truncate_seed(*op_seed)};
+  } else {
+    return seeds;
+  }
+  // Two zeros would mean "no seed" to the op.
+  if (seeds.first == 0 && seeds.second == 0) seeds.second = kMaxInt32;
+  return seeds;
+}
+
+Output random_uniform(const IntList& shape, const RandomOptions& options,
+                      std::source_location where) {
+  if (is_integer(base_dtype(options.dtype))) {
+    invalid_argument("random_uniform: an upper bound must be given for {}",
+                     dtype_name(options.dtype));
+  }
+  return random_uniform(shape, 0, 1, options, where);
+}
+
+Output random_uniform(const IntList& shape, const Operand& minval, const Operand& maxval,
+                      const RandomOptions& options, std::source_location where) {
+  const DType dtype = base_dtype(options.dtype);
+  if (!is_floating(dtype) && dtype != DType::kInt32 && dtype != DType::kInt64) {
+    invalid_argument("random_uniform: no random numbers of dtype {}", dtype_name(dtype));
+  }
+  OpScope scope(where, options.name, "random_uniform", {&shape.tensor(), &minval, &maxval});
+  const Output dims = convert_to_tensor(shape, "shape");
+  const Output low = convert_to_tensor(minval, "min", dtype);
+  const Output high = convert_to_tensor(maxval, "max", dtype);
+  AttrMap attrs = seed_attrs(scope.graph(), options.seed);
+  if (is_integer(dtype)) {
+    return apply_op("RandomUniformInt", scope.full(), {Operand(dims), Operand(low), Operand(high)},
+                    std::move(attrs))
+        ->output();
+  }
+  attrs["dtype"] = dtype;
+  const Output random = apply_op("RandomUniform", "", {Operand(dims)}, std::move(attrs))->output();
+  const Output width = high - low;
+  return add(random * width, low, {.name = scope.full()});
+}
+
+namespace {
+
+Output normal(const char* op, const char* default_name, const IntList& shape,
+              const RandomNormalOptions& options, const std::source_location& where) {
+  const DType dtype = base_dtype(options.dtype);
+  OpScope scope(where, options.name, default_name,
+                {&shape.tensor(), &options.mean, &options.stddev});
+  const Output dims = convert_to_tensor(shape, "shape");
+  const Output mean = convert_to_tensor(options.mean, "mean", dtype);
+  const Output stddev = convert_to_tensor(options.stddev, "stddev", dtype);
+  AttrMap attrs = seed_attrs(scope.graph(), options.seed);
+  attrs["dtype"] = dtype;
+  const Output random = apply_op(op, "", {Operand(dims)}, std::move(attrs))->output();
+  return add(random * stddev, mean, {.name = scope.full()});
+}
+
+SampledCandidates sample(const char* op, const Operand& true_classes, std::int64_t num_true,
+                         std::int64_t num_sampled, bool unique, std::int64_t range_max,
+                         const RandomSeedOptions& options, const std::source_location& where) {
+  PlaceScope place(where);
+  AttrMap attrs = seed_attrs(graph_of({&true_classes}), options.seed);
+  attrs["num_true"] = num_true;
+  attrs["num_sampled"] = num_sampled;
+  attrs["unique"] = unique;
+  attrs["range_max"] = range_max;
+  Node* node = apply_op(op, options.name, {true_classes}, std::move(attrs));
+  return {node->output(0), node->output(1), node->output(2)};
+}
+
+}  // namespace
+
+Output random_normal(const IntList& shape, const RandomNormalOptions& options,
+                     std::source_location where) {
+  return normal("RandomStandardNormal", "random_normal", shape, options, where);
+}
+
+Output truncated_normal(const IntList& shape, const RandomNormalOptions& options,
+                        std::source_location where) {
+  return normal("TruncatedNormal", "truncated_normal", shape, options, where);
+}
+
+Output random_shuffle(const Operand& value, const RandomSeedOptions& options,
+                      std::source_location where) {
+  return apply_op(where, "RandomShuffle", options.name, {value},
+                  seed_attrs(graph_of({&value}), options.seed));
+}
+
+Output multinomial(const Operand& logits, const Operand& num_samples,
+                   const RandomSeedOptions& options, std::source_location where) {
+  OpScope scope(where, options.name, "multinomial", {&logits});
+  const Output tensor = convert_to_tensor(logits, "logits");
+  return apply_op("Multinomial", "", {Operand(tensor), num_samples},
+                  seed_attrs(scope.graph(), options.seed))
+      ->output();
+}
+
+SampledCandidates log_uniform_candidate_sampler(const Operand& true_classes, std::int64_t num_true,
+                                                std::int64_t num_sampled, bool unique,
+                                                std::int64_t range_max,
+                                                const RandomSeedOptions& options,
+                                                std::source_location where) {
+  return sample("LogUniformCandidateSampler", true_classes, num_true, num_sampled, unique,
+                range_max, options, where);
+}
+
+SampledCandidates uniform_candidate_sampler(const Operand& true_classes, std::int64_t num_true,
+                                            std::int64_t num_sampled, bool unique,
+                                            std::int64_t range_max,
+                                            const RandomSeedOptions& options,
+                                            std::source_location where) {
+  return sample("UniformCandidateSampler", true_classes, num_true, num_sampled, unique, range_max,
+                options, where);
+}
+
+AccidentalHits compute_accidental_hits(const Operand& true_classes,
+                                       const Operand& sampled_candidates, std::int64_t num_true,
+                                       const RandomSeedOptions& options,
+                                       std::source_location where) {
+  PlaceScope place(where);
+  AttrMap attrs = seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed);
+  attrs["num_true"] = num_true;
+  Node* node = apply_op("ComputeAccidentalHits", options.name, {true_classes, sampled_candidates},
+                        std::move(attrs));
+  return {node->output(0), node->output(1), node->output(2)};
+}
+
+}  // namespace assay
