@@ -34,10 +34,9 @@ function(assay_layer name)
     file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}_headers_only.cc "")
     set(L_SOURCES ${CMAKE_CURRENT_BINARY_DIR}/${name}_headers_only.cc)
   endif()
-  add_library(assay_${name} ${L_SOURCES})
+  add_library(assay_${name} STATIC ${L_SOURCES})
   add_library(assay::${name} ALIAS assay_${name})
-  set_target_properties(assay_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON
-                                                 SOVERSION ${PROJECT_VERSION_MAJOR})
+  set_target_properties(assay_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   target_compile_features(assay_${name} PUBLIC cxx_std_20)
   target_include_directories(assay_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                                                   $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>
