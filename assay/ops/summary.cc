@@ -66,7 +66,7 @@ void histogram_summary(KernelContext& ctx) {
   proto::Summary summary;
   auto* value = summary.add_value();
   value->set_tag(name);
-  *value->mutable_histo() = histogram.to_proto();
+  histogram.to_proto(*value->mutable_histo());
   put(ctx, summary);
 }
 
