@@ -9,12 +9,16 @@
 #include <string>
 #include <vector>
 
-#include "assay/api/variables.h"
+#include "assay/api/variable.h"
 #include "assay/graph/graph.h"
 #include "assay/runtime/session.h"
 #include "assay/train/run_dir.h"
 
 namespace assay {
+
+namespace train {
+class Saver;
+}
 
 /// How far a training run has come.
 struct TrainProgress {
@@ -102,8 +106,11 @@ class Model {
   std::string restore(const std::string& run_dir, std::vector<std::string>* skipped = nullptr);
 
   Graph& graph() { return *graph_; }
-  /// The session that train() or restore() made; made with default options when there is none.
+  /// The session of train() or restore(); made, with every processor, when there is none yet.
+  /// Throws FailedPrecondition before build().
   Session& session();
+  /// The saver of all variables, part of the graph once it is built.
+  train::Saver& saver();
   /// int64 "global_step"; made at the first call, before or during build().
   Variable global_step();
   Output loss() const { return loss_; }
@@ -141,8 +148,9 @@ class Model {
   std::unique_ptr<Graph> graph_;
   std::unique_ptr<Session> session_;
   std::optional<Variable> global_step_;
-  std::vector<Node*> data_initializers_;
-  std::vector<Node*> data_readers_;
+  std::unique_ptr<train::Saver> saver_;
+  Node* init_ = nullptr;
+  Node* local_init_ = nullptr;
   bool built_ = false;
 };
 

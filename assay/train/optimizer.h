@@ -7,8 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "assay/api/initializers.h"
 #include "assay/api/operand.h"
-#include "assay/api/variables.h"
+#include "assay/api/variable.h"
 #include "assay/graph/gradient.h"
 #include "assay/graph/graph.h"
 
@@ -137,9 +138,6 @@ namespace internal {
 Output cast(NodeBuilder& b, Output x, DType dtype);
 /// A variable's value for an update of `dtype`.
 Output cast(NodeBuilder& b, const Variable& x, DType dtype);
-/// Waits for `nodes`: a NoOp named `name`, as tf.group makes it.
-Node* group(NodeBuilder& b, const std::vector<Node*>& nodes,
-            const std::string& name = "group_deps");
 /// An update op for one variable: `op` for a VariableV2 with its references, "Resource" + `op`
 /// with the handles for a resource variable; `refs` come first, then `values`.
 Node* update(NodeBuilder& b, const std::string& op, const std::vector<Variable>& refs,

@@ -13,7 +13,7 @@ class ProgressMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  ProgressMeter(const TrainOptions& options, std::int64_t first_step);
+  ProgressMeter(const TrainOptions& options, std::int64_t first_step, std::int64_t epoch);
 
   /// Counts a step and its loss.
   void add(std::int64_t step, double loss);
@@ -23,6 +23,8 @@ class ProgressMeter {
   bool due() const { return window_full_ || Clock::now() >= next_report_; }
   /// The state now; starts the next window when this one is full.
   TrainProgress report(bool done = false);
+  /// True when steps were counted since the last full window.
+  bool unreported() const { return window_steps_ > 0; }
   /// Over the last full window, else over the steps so far; 0 without any.
   double average_loss() const;
   double seconds() const;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "assay/api/variables.h"
+#include "assay/api/variable.h"
 #include "assay/runtime/session.h"
 #include "assay/train/checkpoint_management.h"
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@
 
 namespace assay {
 
-/// One call of Model::train(): sets the session up, steps, saves.
+/// One call of Model::train(): sets the session up, steps, reports, saves.
 class TrainLoop {
  public:
   TrainLoop(Model& model, const TrainOptions& options);
@@ -20,14 +21,18 @@ class TrainLoop {
  private:
   void check_options() const;
   void start_session();
+  /// Reads and drops the next `batches` elements of the data.
+  void pass_over(std::int64_t batches);
   void start_events();
-  void prepare_step();
-  std::vector<Tensor> step_values();
-  bool step();
+  bool wants_more() const;
+  /// Makes the callables for these feeds.
+  void prepare(const std::vector<Feed>& feeds);
+  /// One train step; throws OutOfRange at the end of the data.
+  void step();
+  bool with_summary_due() const;
+  void check_global_step() const;
   void count_pass();
   void save();
-  void check_counts();
-  bool wants_more() const;
   std::string path() const;
 
   Model& model_;
@@ -39,11 +44,11 @@ class TrainLoop {
   Callable plain_;
   Callable with_summary_;
   std::vector<Output> feed_targets_;
-  std::int64_t step_ = 0;
-  std::int64_t epoch_ = 0;
-  std::int64_t step_in_epoch_ = 0;
-  std::int64_t saved_step_ = -1;
   bool prepared_ = false;
+  std::int64_t step_ = 0;
+  std::int64_t epoch_ = 0;          // passes over the data finished
+  std::int64_t step_in_epoch_ = 0;  // steps of the pass under way
+  std::int64_t saved_step_ = -1;
 };
 
 }  // namespace assay

@@ -4,7 +4,7 @@
 #include <optional>
 #include <source_location>
 
-#include "assay/api/variables.h"
+#include "assay/api/variable.h"
 #include "assay/runtime/session.h"
 
 namespace assay::train {
