@@ -66,6 +66,8 @@ class GradientContext : public NodeBuilder {
  public:
   GradientContext(Node& node, std::vector<Gradient> grad_outputs);
 
+  using NodeBuilder::node;
+  /// The forward node.
   Node& node() const { return node_; }
   Output input(int i) const { return node_.input(i); }
   Output output(int i) const { return node_.output(i); }
