@@ -14,7 +14,8 @@ Shape shape_value(const Tensor& t, const char* what) {
   // A scalar stands for a vector of one size, as TensorFlow takes it.
   if (t.rank() > 1) invalid_argument("{} must be a vector, got shape {}", what, t.shape().str());
   const std::int64_t n = t.num_elements();
-  if (n > kMaxRank) invalid_argument("{} has {} sizes, at most {} are supported", what, n, kMaxRank);
+  if (n > kMaxRank)
+    invalid_argument("{} has {} sizes, at most {} are supported", what, n, kMaxRank);
   Shape shape;
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t size = int_at(t, i);

@@ -35,12 +35,18 @@ decltype(auto) dispatch_storage(DType dtype, Body&& body) {
   if (dtype == DType::kString) return body(std::string{});
   if (dtype == DType::kResource || dtype == DType::kVariant) return body(ResourceHandle{});
   switch (dtype_size(dtype)) {
-    case 1: return body(std::uint8_t{});
-    case 2: return body(std::uint16_t{});
-    case 4: return body(std::uint32_t{});
-    case 8: return body(std::uint64_t{});
-    case 16: return body(Bytes16{});
-    default: fail(Code::kUnimplemented, "tensors of {} cannot be copied", dtype_name(dtype));
+    case 1:
+      return body(std::uint8_t{});
+    case 2:
+      return body(std::uint16_t{});
+    case 4:
+      return body(std::uint32_t{});
+    case 8:
+      return body(std::uint64_t{});
+    case 16:
+      return body(Bytes16{});
+    default:
+      fail(Code::kUnimplemented, "tensors of {} cannot be copied", dtype_name(dtype));
   }
 }
 

@@ -45,7 +45,9 @@ void concat_shape(ShapeContext& c, int first, int n, int axis_input) {
 void concat_v2_shape(ShapeContext& c) {
   concat_shape(c, 0, c.num_inputs() - 1, c.num_inputs() - 1);
 }
-void concat_v1_shape(ShapeContext& c) { concat_shape(c, 1, c.num_inputs() - 1, 0); }
+void concat_v1_shape(ShapeContext& c) {
+  concat_shape(c, 1, c.num_inputs() - 1, 0);
+}
 
 void run_concat(KernelContext& ctx, int first, int n, int axis_input) {
   if (ctx.input(axis_input).num_elements() != 1) invalid_argument("the axis must be one number");
@@ -74,25 +76,27 @@ void run_concat(KernelContext& ctx, int first, int n, int axis_input) {
     using T = decltype(zero);
     T* to = ops::raw_as<T>(out);
     const std::int64_t row_bytes = row * static_cast<std::int64_t>(sizeof(T));
-    ctx.pool().parallel_for(
-        outer, ops::rows_per_piece(row_bytes), [&](std::int64_t begin, std::int64_t end) {
-          std::int64_t offset = 0;
-          for (int i = first; i < first + n; ++i) {
-            const std::int64_t part = ctx.input(i).dim(axis) * inner;
-            const T* from = ops::raw_as<T>(ctx.input(i));
-            for (std::int64_t o = begin; o < end; ++o) {
-              ops::copy_run(to + o * row + offset, from + o * part, part);
-            }
-            offset += part;
-          }
-        });
+    ctx.pool().parallel_for(outer, ops::rows_per_piece(row_bytes),
+                            [&](std::int64_t begin, std::int64_t end) {
+                              std::int64_t offset = 0;
+                              for (int i = first; i < first + n; ++i) {
+                                const std::int64_t part = ctx.input(i).dim(axis) * inner;
+                                const T* from = ops::raw_as<T>(ctx.input(i));
+                                for (std::int64_t o = begin; o < end; ++o) {
+                                  ops::copy_run(to + o * row + offset, from + o * part, part);
+                                }
+                                offset += part;
+                              }
+                            });
   });
 }
 
 void concat_v2(KernelContext& ctx) {
   run_concat(ctx, 0, ctx.num_inputs() - 1, ctx.num_inputs() - 1);
 }
-void concat_v1(KernelContext& ctx) { run_concat(ctx, 1, ctx.num_inputs() - 1, 0); }
+void concat_v1(KernelContext& ctx) {
+  run_concat(ctx, 1, ctx.num_inputs() - 1, 0);
+}
 
 /// More parts than this are cut by one SplitV rather than by a Slice each, as TensorFlow does.
 constexpr int kMaxSlices = 16;
@@ -119,10 +123,9 @@ void concat_gradient(GradientContext& g, int first, int n, int axis_input) {
     const Output table = ops::stack(g, sizes, 1);
     const Output begin = g.op("Pack", {positive, g.scalar(0, DType::kInt32)});
     const Output row = g.op("Slice", {table, begin, g.ints({1, -1})});
-    const Output lengths =
-        g.op("Squeeze", {row}, {{"squeeze_dims", std::vector<std::int64_t>{0}}});
-    Node* parts = g.node("SplitV", {grad, lengths, positive}, {{"num_split", std::int64_t{n}}},
-                         "split");
+    const Output lengths = g.op("Squeeze", {row}, {{"squeeze_dims", std::vector<std::int64_t>{0}}});
+    Node* parts =
+        g.node("SplitV", {grad, lengths, positive}, {{"num_split", std::int64_t{n}}}, "split");
     for (int i = 0; i < n; ++i) g.set(first + i, parts->output(i));
     return;
   }
@@ -137,7 +140,9 @@ void concat_gradient(GradientContext& g, int first, int n, int axis_input) {
 void concat_v2_gradient(GradientContext& g) {
   concat_gradient(g, 0, g.num_inputs() - 1, g.num_inputs() - 1);
 }
-void concat_v1_gradient(GradientContext& g) { concat_gradient(g, 1, g.num_inputs() - 1, 0); }
+void concat_v1_gradient(GradientContext& g) {
+  concat_gradient(g, 1, g.num_inputs() - 1, 0);
+}
 
 void concat_offset_shape(ShapeContext& c) {
   for (int i = 1; i < c.num_inputs(); ++i) c.set_output(i - 1, c.with_rank(i, 1));

@@ -46,9 +46,13 @@ void placeholder_with_default_shape(ShapeContext& c) {
 
 void no_gradient_needed(GradientContext&) {}
 
-void pass_through(KernelContext& ctx) { ctx.set_output(0, ctx.input(0)); }
+void pass_through(KernelContext& ctx) {
+  ctx.set_output(0, ctx.input(0));
+}
 
-void identity_gradient(GradientContext& g) { g.set(0, g.raw_grad()); }
+void identity_gradient(GradientContext& g) {
+  g.set(0, g.raw_grad());
+}
 
 void nothing(KernelContext&) {}
 

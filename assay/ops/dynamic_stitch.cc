@@ -31,11 +31,11 @@ void stitch_shape(ShapeContext& c) {
       fits = merge_dims(indices.dim(d), data.dim(d)).has_value();
     }
     if (!fits) {
-      c.mismatch("data {} does not start with the shape of its indices {}",
-                 c.describe_input(n + i), c.describe_input(i));
+      c.mismatch("data {} does not start with the shape of its indices {}", c.describe_input(n + i),
+                 c.describe_input(i));
     }
-    const PartialShape rest(std::vector<std::int64_t>(data.dims().begin() + indices.rank(),
-                                                      data.dims().end()));
+    const PartialShape rest(
+        std::vector<std::int64_t>(data.dims().begin() + indices.rank(), data.dims().end()));
     const auto merged = extra.merge(rest);
     if (!merged) {
       c.mismatch("data {} has rows of another shape than {}", c.describe_input(n + i), extra.str());
@@ -166,8 +166,8 @@ void partition_gradient(GradientContext& g) {
   const int parts = g.node().num_outputs();
   const Output prefix = g.shape_of(partitions);
   const Output count = g.op("Prod", {prefix, g.ints({0})}, {{"keep_dims", false}});
-  const Output numbers = g.op(
-      "Range", {g.scalar(0, DType::kInt32), count, g.scalar(1, DType::kInt32)}, {}, "range");
+  const Output numbers =
+      g.op("Range", {g.scalar(0, DType::kInt32), count, g.scalar(1, DType::kInt32)}, {}, "range");
   const Output positions = ops::reshape(g, numbers, prefix);
   Node* where = g.node("DynamicPartition", {positions, partitions},
                        {{"num_partitions", std::int64_t{parts}}});

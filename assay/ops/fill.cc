@@ -17,7 +17,8 @@ void fill_shape(ShapeContext& c) {
 
 void fill(KernelContext& ctx) {
   const Tensor& value = ctx.input(1);
-  if (value.rank() != 0) invalid_argument("the value must be a scalar, got {}", value.shape().str());
+  if (value.rank() != 0)
+    invalid_argument("the value must be a scalar, got {}", value.shape().str());
   Tensor& out = ctx.output(0, ops::shape_value(ctx.input(0), "dims"));
   ops::dispatch_storage(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -52,19 +53,32 @@ void fill_ones(Tensor& out) {
 void ones_like(KernelContext& ctx) {
   Tensor& out = ctx.output(0, ctx.input(0).shape());
   switch (out.dtype()) {
-    case DType::kBFloat16: return fill_ones<BFloat16>(out);
-    case DType::kHalf: return fill_ones<Half>(out);
-    case DType::kFloat: return fill_ones<float>(out);
-    case DType::kDouble: return fill_ones<double>(out);
-    case DType::kInt8: return fill_ones<std::int8_t>(out);
-    case DType::kUInt8: return fill_ones<std::uint8_t>(out);
-    case DType::kInt16: return fill_ones<std::int16_t>(out);
-    case DType::kUInt16: return fill_ones<std::uint16_t>(out);
-    case DType::kInt32: return fill_ones<std::int32_t>(out);
-    case DType::kInt64: return fill_ones<std::int64_t>(out);
-    case DType::kComplex64: return fill_ones<std::complex<float>>(out);
-    case DType::kComplex128: return fill_ones<std::complex<double>>(out);
-    default: return fill_ones<bool>(out);
+    case DType::kBFloat16:
+      return fill_ones<BFloat16>(out);
+    case DType::kHalf:
+      return fill_ones<Half>(out);
+    case DType::kFloat:
+      return fill_ones<float>(out);
+    case DType::kDouble:
+      return fill_ones<double>(out);
+    case DType::kInt8:
+      return fill_ones<std::int8_t>(out);
+    case DType::kUInt8:
+      return fill_ones<std::uint8_t>(out);
+    case DType::kInt16:
+      return fill_ones<std::int16_t>(out);
+    case DType::kUInt16:
+      return fill_ones<std::uint16_t>(out);
+    case DType::kInt32:
+      return fill_ones<std::int32_t>(out);
+    case DType::kInt64:
+      return fill_ones<std::int64_t>(out);
+    case DType::kComplex64:
+      return fill_ones<std::complex<float>>(out);
+    case DType::kComplex128:
+      return fill_ones<std::complex<double>>(out);
+    default:
+      return fill_ones<bool>(out);
   }
 }
 
@@ -82,7 +96,8 @@ std::int64_t range_size(T start, T limit, T delta) {
     return static_cast<std::int64_t>(span / step + (span % step != 0 ? 1 : 0));
   } else {
     const double size = std::ceil(std::abs((double(limit) - double(start)) / double(delta)));
-    if (!(size < 4e18)) invalid_argument("a range from {} to {} by {} is endless", start, limit, delta);
+    if (!(size < 4e18))
+      invalid_argument("a range from {} to {} by {} is endless", start, limit, delta);
     return static_cast<std::int64_t>(size);
   }
 }
@@ -96,11 +111,20 @@ void range_shape(ShapeContext& c) {
       return range_size<T>(*v[0]->data<T>(), *v[1]->data<T>(), *v[2]->data<T>());
     };
     switch (c.input_dtype(0)) {
-      case DType::kInt32: n = size(std::int32_t{}); break;
-      case DType::kInt64: n = size(std::int64_t{}); break;
-      case DType::kFloat: n = size(float{}); break;
-      case DType::kDouble: n = size(double{}); break;
-      default: break;
+      case DType::kInt32:
+        n = size(std::int32_t{});
+        break;
+      case DType::kInt64:
+        n = size(std::int64_t{});
+        break;
+      case DType::kFloat:
+        n = size(float{});
+        break;
+      case DType::kDouble:
+        n = size(double{});
+        break;
+      default:
+        break;
     }
   }
   c.set_output(0, {n});
@@ -146,7 +170,9 @@ void lin_space(KernelContext& ctx) {
   if (n > 1) out[n - 1] = stop;
 }
 
-void empty_shape(ShapeContext& c) { c.set_output(0, c.input_as_shape(0)); }
+void empty_shape(ShapeContext& c) {
+  c.set_output(0, c.input_as_shape(0));
+}
 
 /// Zeros rather than whatever memory holds: the same program gives the same bits.
 void empty(KernelContext& ctx) {

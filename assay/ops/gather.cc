@@ -69,8 +69,8 @@ void run_gather(KernelContext& ctx, int axis, int batch) {
   for (int d = axis + 1; d < params.rank(); ++d) shape.add_dim(params.dim(d));
   for (int d = 0; d < batch; ++d) {
     if (params.dim(d) != indices.dim(d)) {
-      invalid_argument("batch dimension {} differs: params {}, indices {}", d,
-                       params.shape().str(), indices.shape().str());
+      invalid_argument("batch dimension {} differs: params {}, indices {}", d, params.shape().str(),
+                       indices.shape().str());
     }
   }
   Tensor& out = ctx.output(0, shape);
@@ -130,7 +130,9 @@ void set_slices(GradientContext& g, Output shape) {
   g.set(0, IndexedSlices{values, flat, shape});
 }
 
-void gather_gradient(GradientContext& g) { set_slices(g, params_shape(g)); }
+void gather_gradient(GradientContext& g) {
+  set_slices(g, params_shape(g));
+}
 
 /// Along another axis: that axis goes to the front, rows add up by index, and it goes back.
 void gather_v2_gradient(GradientContext& g) {
@@ -169,8 +171,8 @@ void gather_v2_gradient(GradientContext& g) {
   std::vector<Output> front;
   for (int d = batch - 1; d >= 0; --d) {
     const Output size = ops::element(g, shape, d);
-    const Output range = g.op("Range", {g.scalar(0, DType::kInt32), size,
-                                        g.scalar(1, DType::kInt32)}, {}, "range");
+    const Output range =
+        g.op("Range", {g.scalar(0, DType::kInt32), size, g.scalar(1, DType::kInt32)}, {}, "range");
     const Output steps = g.op("Mul", {range, segments});
     std::vector<std::int32_t> view(static_cast<std::size_t>(indices_rank), 1);
     view[static_cast<std::size_t>(d)] = -1;
@@ -204,16 +206,16 @@ void gather_v2_gradient(GradientContext& g) {
 }  // namespace
 
 void register_gather(OpRegistry& registry) {
-  registry.add({.name = "Gather",
-                .doc = "The rows of a tensor that the indices name.",
-                .inputs = {"params: Tparams", "indices: Tindices"},
-                .outputs = {"output: Tparams"},
-                .attrs = {"validate_indices: bool = true", "Tparams: type",
-                          "Tindices: {int32, int64}"},
-                .shape = gather_shape,
-                .gradient = gather_gradient,
-                .kernel_attr = "Tparams",
-                .kernels = ops::any_dtype(function_kernel<gather>)});
+  registry.add(
+      {.name = "Gather",
+       .doc = "The rows of a tensor that the indices name.",
+       .inputs = {"params: Tparams", "indices: Tindices"},
+       .outputs = {"output: Tparams"},
+       .attrs = {"validate_indices: bool = true", "Tparams: type", "Tindices: {int32, int64}"},
+       .shape = gather_shape,
+       .gradient = gather_gradient,
+       .kernel_attr = "Tparams",
+       .kernels = ops::any_dtype(function_kernel<gather>)});
   registry.add({.name = "GatherV2",
                 .doc = "The entries along `axis` that the indices name; batch_dims pair up.",
                 .inputs = {"params: Tparams", "indices: Tindices", "axis: Taxis"},

@@ -133,7 +133,9 @@ void subtract_block(T* to, const T* from, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to[i] - from[i]);
 }
 
-void scatter_nd_shape(ShapeContext& c) { c.set_output(0, c.input_as_shape(2)); }
+void scatter_nd_shape(ShapeContext& c) {
+  c.set_output(0, c.input_as_shape(2));
+}
 
 template <typename T>
 void scatter_nd(KernelContext& ctx) {
@@ -191,7 +193,7 @@ void tensor_scatter_sub_gradient(GradientContext& g) {
 
 template <template <typename> class Entry>
 std::vector<KernelEntry> numeric_kernels() {
-  return {Entry<float>::entry(),        Entry<double>::entry(),      Entry<std::int32_t>::entry(),
+  return {Entry<float>::entry(),        Entry<double>::entry(),       Entry<std::int32_t>::entry(),
           Entry<std::int64_t>::entry(), Entry<std::uint8_t>::entry(), Entry<std::int8_t>::entry(),
           Entry<std::int16_t>::entry(), Entry<std::uint16_t>::entry()};
 }
@@ -227,15 +229,16 @@ OpSpec tensor_scatter_spec(std::string name, std::string doc, GradientFn gradien
 }  // namespace
 
 void register_gather_nd(OpRegistry& registry) {
-  registry.add({.name = "GatherNd",
-                .doc = "The blocks of a tensor at the coordinates in the last dimension of indices.",
-                .inputs = {"params: Tparams", "indices: Tindices"},
-                .outputs = {"output: Tparams"},
-                .attrs = {"Tparams: type", "Tindices: {int32, int64}"},
-                .shape = gather_nd_shape,
-                .gradient = gather_nd_gradient,
-                .kernel_attr = "Tparams",
-                .kernels = ops::any_dtype(function_kernel<gather_nd>)});
+  registry.add(
+      {.name = "GatherNd",
+       .doc = "The blocks of a tensor at the coordinates in the last dimension of indices.",
+       .inputs = {"params: Tparams", "indices: Tindices"},
+       .outputs = {"output: Tparams"},
+       .attrs = {"Tparams: type", "Tindices: {int32, int64}"},
+       .shape = gather_nd_shape,
+       .gradient = gather_nd_gradient,
+       .kernel_attr = "Tparams",
+       .kernels = ops::any_dtype(function_kernel<gather_nd>)});
   auto scatter_kernels = numeric_kernels<ScatterNdEntry>();
   scatter_kernels.push_back({boolean, function_kernel<scatter_nd_bool>});
   registry.add({.name = "ScatterNd",
@@ -248,8 +251,7 @@ void register_gather_nd(OpRegistry& registry) {
                 .kernels = std::move(scatter_kernels)});
   registry.add(tensor_scatter_spec(
       "TensorScatterUpdate", "A copy of a tensor with the blocks at the coordinates replaced.",
-      tensor_scatter_update_gradient,
-      ops::any_dtype(function_kernel<tensor_scatter_update>)));
+      tensor_scatter_update_gradient, ops::any_dtype(function_kernel<tensor_scatter_update>)));
   registry.add(tensor_scatter_spec(
       "TensorScatterAdd", "A copy of a tensor with updates added at the coordinates.",
       tensor_scatter_add_gradient, numeric_kernels<TensorScatterAddEntry>()));

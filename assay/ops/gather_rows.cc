@@ -52,23 +52,24 @@ void gather_typed(const GatherRows& job, ThreadPool& pool) {
   if (bad) bad_index(job, indices);
   const std::int64_t row_bytes = job.inner * static_cast<std::int64_t>(sizeof(T));
   if (row_bytes == 0) return;
-  pool.parallel_for(job.count, rows_per_piece(row_bytes), [&](std::int64_t begin, std::int64_t end) {
-    if constexpr (std::is_trivially_copyable_v<T>) {
-      if (row_bytes >= kCacheLine / 2) {
-        copy_byte_rows(reinterpret_cast<const char*>(params), indices, begin, end, row_bytes,
-                       reinterpret_cast<char*>(out));
-        return;
-      }
-    }
-    if (job.inner == 1) {
-      for (std::int64_t i = begin; i < end; ++i) out[i] = params[indices[i]];
-      return;
-    }
-    for (std::int64_t i = begin; i < end; ++i) {
-      copy_run(out + i * job.inner, params + static_cast<std::int64_t>(indices[i]) * job.inner,
-               job.inner);
-    }
-  });
+  pool.parallel_for(
+      job.count, rows_per_piece(row_bytes), [&](std::int64_t begin, std::int64_t end) {
+        if constexpr (std::is_trivially_copyable_v<T>) {
+          if (row_bytes >= kCacheLine / 2) {
+            copy_byte_rows(reinterpret_cast<const char*>(params), indices, begin, end, row_bytes,
+                           reinterpret_cast<char*>(out));
+            return;
+          }
+        }
+        if (job.inner == 1) {
+          for (std::int64_t i = begin; i < end; ++i) out[i] = params[indices[i]];
+          return;
+        }
+        for (std::int64_t i = begin; i < end; ++i) {
+          copy_run(out + i * job.inner, params + static_cast<std::int64_t>(indices[i]) * job.inner,
+                   job.inner);
+        }
+      });
 }
 
 }  // namespace

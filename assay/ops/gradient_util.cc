@@ -41,7 +41,9 @@ Output stack(NodeBuilder& b, std::vector<Output> values, int axis) {
   return b.op("Pack", std::move(values), {{"axis", std::int64_t{axis}}}, "stack");
 }
 
-Output reshape(NodeBuilder& b, Output x, Output shape) { return b.op("Reshape", {x, shape}); }
+Output reshape(NodeBuilder& b, Output x, Output shape) {
+  return b.op("Reshape", {x, shape});
+}
 
 Output reshape_like(NodeBuilder& b, Output x, Output like) {
   const Output shape = b.shape_of(like);

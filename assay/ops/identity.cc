@@ -9,9 +9,13 @@
 namespace assay {
 namespace {
 
-void pass_through(KernelContext& ctx) { ctx.set_output(0, ctx.input(0)); }
+void pass_through(KernelContext& ctx) {
+  ctx.set_output(0, ctx.input(0));
+}
 
-void identity_gradient(GradientContext& g) { g.set(0, g.raw_grad()); }
+void identity_gradient(GradientContext& g) {
+  g.set(0, g.raw_grad());
+}
 
 void identity_n_shape(ShapeContext& c) {
   for (int i = 0; i < c.num_inputs(); ++i) c.set_output(i, c.input(i));
@@ -107,9 +111,8 @@ class CheckNumerics : public Kernel {
 };
 
 void check_numerics_gradient(GradientContext& g) {
-  const std::string message =
-      "Not a number (NaN) or infinity (Inf) values detected in gradient. " +
-      g.node().attr<std::string>("message");
+  const std::string message = "Not a number (NaN) or infinity (Inf) values detected in gradient. " +
+                              g.node().attr<std::string>("message");
   g.set(0, g.op("CheckNumerics", {g.grad()}, {{"message", message}}));
 }
 
@@ -130,7 +133,8 @@ OpSpec identity_spec(std::string name, std::string doc) {
 void register_identity(OpRegistry& registry) {
   registry.add(identity_spec("Identity", "Its input, unchanged."));
   registry.add(identity_spec("Snapshot", "Its input as it is when the node runs."));
-  registry.add(identity_spec("DebugGradientIdentity", "Its input; marks a gradient for debugging."));
+  registry.add(
+      identity_spec("DebugGradientIdentity", "Its input; marks a gradient for debugging."));
   OpSpec guarantee = identity_spec("GuaranteeConst", "Its input, promised to be constant.");
   guarantee.gradient = nullptr;
   guarantee.not_differentiable = true;
@@ -139,8 +143,8 @@ void register_identity(OpRegistry& registry) {
   stop.gradient = nullptr;
   stop.not_differentiable = true;
   registry.add(stop);
-  OpSpec prevent = identity_spec("PreventGradient",
-                                 "Its input; asking for a gradient through it is an error.");
+  OpSpec prevent =
+      identity_spec("PreventGradient", "Its input; asking for a gradient through it is an error.");
   prevent.attrs = {"T: type", "message: string = ''"};
   prevent.gradient = prevent_gradient;
   registry.add(prevent);

@@ -3,7 +3,10 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
+  register_broadcast_args(registry);
   register_candidate_sampler(registry);
+  register_concat(registry);
+  register_const(registry);
   register_dataset_batch(registry);
   register_dataset_iterator(registry);
   register_dataset_map(registry);
@@ -12,15 +15,35 @@ void register_all_ops(OpRegistry& registry) {
   register_dataset_sources(registry);
   register_dataset_text(registry);
   register_dataset_transforms(registry);
+  register_dynamic_stitch(registry);
+  register_fill(registry);
+  register_gather(registry);
+  register_gather_nd(registry);
+  register_identity(registry);
   register_iterator(registry);
+  register_mirror_pad(registry);
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);
   register_nn_softmax(registry);
+  register_one_hot(registry);
+  register_pack(registry);
+  register_pad(registry);
   register_random(registry);
+  register_reshape(registry);
+  register_segment(registry);
+  register_shape(registry);
+  register_slice(registry);
+  register_split(registry);
   register_state_scatter(registry);
   register_state_variable(registry);
+  register_strided_slice(registry);
+  register_tile(registry);
   register_training_apply(registry);
   register_training_more(registry);
+  register_transpose(registry);
+  register_unique(registry);
+  register_unsorted_segment(registry);
+  register_where(registry);
 }
 
 const OpRegistry& default_op_registry() {

@@ -5,7 +5,10 @@
 namespace assay {
 
 // One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
+void register_broadcast_args(OpRegistry& registry);
 void register_candidate_sampler(OpRegistry& registry);
+void register_concat(OpRegistry& registry);
+void register_const(OpRegistry& registry);
 void register_dataset_batch(OpRegistry& registry);
 void register_dataset_iterator(OpRegistry& registry);
 void register_dataset_map(OpRegistry& registry);
@@ -14,15 +17,35 @@ void register_dataset_shuffle(OpRegistry& registry);
 void register_dataset_sources(OpRegistry& registry);
 void register_dataset_text(OpRegistry& registry);
 void register_dataset_transforms(OpRegistry& registry);
+void register_dynamic_stitch(OpRegistry& registry);
+void register_fill(OpRegistry& registry);
+void register_gather(OpRegistry& registry);
+void register_gather_nd(OpRegistry& registry);
+void register_identity(OpRegistry& registry);
 void register_iterator(OpRegistry& registry);
+void register_mirror_pad(OpRegistry& registry);
 void register_nn_bias(OpRegistry& registry);
 void register_nn_cross_entropy(OpRegistry& registry);
 void register_nn_softmax(OpRegistry& registry);
+void register_one_hot(OpRegistry& registry);
+void register_pack(OpRegistry& registry);
+void register_pad(OpRegistry& registry);
 void register_random(OpRegistry& registry);
+void register_reshape(OpRegistry& registry);
+void register_segment(OpRegistry& registry);
+void register_shape(OpRegistry& registry);
+void register_slice(OpRegistry& registry);
+void register_split(OpRegistry& registry);
 void register_state_scatter(OpRegistry& registry);
 void register_state_variable(OpRegistry& registry);
+void register_strided_slice(OpRegistry& registry);
+void register_tile(OpRegistry& registry);
 void register_training_apply(OpRegistry& registry);
 void register_training_more(OpRegistry& registry);
+void register_transpose(OpRegistry& registry);
+void register_unique(OpRegistry& registry);
+void register_unsorted_segment(OpRegistry& registry);
+void register_where(OpRegistry& registry);
 
 /// Adds every op of Assay to `registry`: what default_op_registry() holds.
 void register_all_ops(OpRegistry& registry);

@@ -8,7 +8,8 @@ namespace assay {
 namespace {
 
 /// Checks one dimension's paddings: no more than the entries there are to mirror.
-void check_padding(int d, std::int64_t before, std::int64_t after, std::int64_t size, bool reflect) {
+void check_padding(int d, std::int64_t before, std::int64_t after, std::int64_t size,
+                   bool reflect) {
   const std::int64_t most = reflect ? size - 1 : size;
   if (before < 0 || after < 0 || before > most || after > most) {
     invalid_argument("paddings of dimension {} are {} and {}, {} entries can be mirrored {} times",
@@ -133,8 +134,8 @@ void mirror_pad_gradient(GradientContext& g) {
                 {{"mode", g.node().attr<std::string>("mode")}}));
 }
 void mirror_pad_grad_gradient(GradientContext& g) {
-  g.set(0, g.op("MirrorPad", {g.grad(), g.input(1)},
-                {{"mode", g.node().attr<std::string>("mode")}}));
+  g.set(0,
+        g.op("MirrorPad", {g.grad(), g.input(1)}, {{"mode", g.node().attr<std::string>("mode")}}));
 }
 
 }  // namespace

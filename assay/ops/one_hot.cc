@@ -37,7 +37,8 @@ class OneHot : public Kernel {
     const std::int64_t depth = *ctx.in<std::int32_t>(1);
     if (depth < 0) invalid_argument("depth must not be negative, got {}", depth);
     const int axis = axis_ < 0 ? indices.rank() : static_cast<int>(axis_);
-    if (axis > indices.rank()) invalid_argument("axis {} is outside [-1, {}]", axis, indices.rank());
+    if (axis > indices.rank())
+      invalid_argument("axis {} is outside [-1, {}]", axis, indices.rank());
     Shape shape;
     for (int d = 0; d <= indices.rank(); ++d) {
       if (d == axis) shape.add_dim(depth);

@@ -65,10 +65,10 @@ class Pack : public Kernel {
 };
 
 void pack_gradient(GradientContext& g) {
-  Node* parts = g.node("Unpack", {g.grad()},
-                       {{"num", std::int64_t{g.num_inputs()}},
-                        {"axis", g.node().attr<std::int64_t>("axis")}},
-                       "unstack");
+  Node* parts =
+      g.node("Unpack", {g.grad()},
+             {{"num", std::int64_t{g.num_inputs()}}, {"axis", g.node().attr<std::int64_t>("axis")}},
+             "unstack");
   for (int i = 0; i < g.num_inputs(); ++i) g.set(i, parts->output(i));
 }
 
@@ -124,11 +124,13 @@ class Unpack : public Kernel {
 void unpack_gradient(GradientContext& g) {
   std::vector<Output> grads;
   for (int i = 0; i < g.node().num_outputs(); ++i) grads.push_back(g.grad(i));
-  g.set(0, g.op("Pack", std::move(grads), {{"axis", g.node().attr<std::int64_t>("axis")}},
-                "stack"));
+  g.set(0,
+        g.op("Pack", std::move(grads), {{"axis", g.node().attr<std::int64_t>("axis")}}, "stack"));
 }
 
-void parallel_concat_shape(ShapeContext& c) { c.set_output(0, c.attr<PartialShape>("shape")); }
+void parallel_concat_shape(ShapeContext& c) {
+  c.set_output(0, c.attr<PartialShape>("shape"));
+}
 
 class ParallelConcat : public Kernel {
  public:

@@ -74,7 +74,9 @@ void run_pad(KernelContext& ctx, const Tensor* value) {
   });
 }
 
-void pad(KernelContext& ctx) { run_pad(ctx, nullptr); }
+void pad(KernelContext& ctx) {
+  run_pad(ctx, nullptr);
+}
 
 void pad_v2(KernelContext& ctx) {
   if (ctx.input(2).num_elements() != 1) {
@@ -88,8 +90,8 @@ void pad_gradient(GradientContext& g) {
   const Output paddings = g.input(1);
   const DType index = base_dtype(paddings.dtype());
   const Output rank = ops::rank_of(g, x);
-  const Output size = ops::cast(
-      g, ops::stack(g, {rank, g.scalar(1, DType::kInt32, "stack/1")}), index);
+  const Output size =
+      ops::cast(g, ops::stack(g, {rank, g.scalar(1, DType::kInt32, "stack/1")}), index);
   const Output origin = ops::cast(g, g.ints({0, 0}, "Slice/begin"), index);
   const Output before = g.op("Slice", {paddings, origin, size});
   const Output begin = ops::flatten(g, before);

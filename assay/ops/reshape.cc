@@ -8,7 +8,9 @@
 namespace assay {
 namespace {
 
-void reshape_to_input(GradientContext& g) { g.set(0, ops::reshape_like(g, g.grad(), g.input(0))); }
+void reshape_to_input(GradientContext& g) {
+  g.set(0, ops::reshape_like(g, g.grad(), g.input(0)));
+}
 
 void reshape_shape(ShapeContext& c) {
   PartialShape target = c.input_as_shape(1);

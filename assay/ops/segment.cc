@@ -67,7 +67,9 @@ void segment(KernelContext& ctx) {
   }
 }
 
-void sum_gradient(GradientContext& g) { g.set(0, ops::gather(g, g.grad(), g.input(1))); }
+void sum_gradient(GradientContext& g) {
+  g.set(0, ops::gather(g, g.grad(), g.input(1)));
+}
 
 void mean_gradient(GradientContext& g) {
   const Output grad = g.grad();

@@ -27,7 +27,9 @@ void shape(KernelContext& ctx) {
   }
 }
 
-void rank(KernelContext& ctx) { *ctx.out<std::int32_t>(0, {}) = ctx.input(0).rank(); }
+void rank(KernelContext& ctx) {
+  *ctx.out<std::int32_t>(0, {}) = ctx.input(0).rank();
+}
 
 void size(KernelContext& ctx) {
   const std::int64_t n = ctx.input(0).num_elements();

@@ -69,9 +69,13 @@ Output join_gradients(GradientContext& g, Output axis) {
   return g.op("ConcatV2", std::move(values), {}, "concat");
 }
 
-void split_gradient(GradientContext& g) { g.set(1, join_gradients(g, g.input(0))); }
+void split_gradient(GradientContext& g) {
+  g.set(1, join_gradients(g, g.input(0)));
+}
 
-void split_v_gradient(GradientContext& g) { g.set(0, join_gradients(g, g.input(2))); }
+void split_v_gradient(GradientContext& g) {
+  g.set(0, join_gradients(g, g.input(2)));
+}
 
 /// The sizes of SplitV's parts: at most one is -1, the rest of `total` (-1 when unknown).
 std::vector<std::int64_t> part_sizes(const Tensor& sizes, std::int64_t total) {

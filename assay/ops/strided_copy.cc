@@ -69,39 +69,38 @@ void StridedCopy::run_typed(const T* from, T* to, ThreadPool& pool) const {
   std::int64_t piece_size = inner.size;
   if (plane) piece_size *= dims_[static_cast<std::size_t>(rank_ - 2)].size;
 
-  pool.parallel_for(
-      pieces, rows_per_piece(piece_size * static_cast<std::int64_t>(sizeof(T))),
-      [&](std::int64_t begin, std::int64_t end) {
-        std::array<std::int64_t, kMaxDims> at{};
-        const T* f = from;
-        T* t = to;
-        std::int64_t rest = begin;
-        for (int d = outer_rank - 1; d >= 0; --d) {
-          const Dim& dim = dims_[static_cast<std::size_t>(d)];
-          at[static_cast<std::size_t>(d)] = rest % dim.size;
-          f += at[static_cast<std::size_t>(d)] * dim.from;
-          t += at[static_cast<std::size_t>(d)] * dim.to;
-          rest /= dim.size;
-        }
-        for (std::int64_t p = begin; p < end; ++p) {
-          if (plane) {
-            const Dim& outer = dims_[static_cast<std::size_t>(rank_ - 2)];
-            copy_transposed(f, inner.from, t, outer.to, outer.size, inner.size);
-          } else {
-            copy_row(f, inner.from, t, inner.to, inner.size);
-          }
-          for (int d = outer_rank - 1; d >= 0; --d) {
-            const Dim& dim = dims_[static_cast<std::size_t>(d)];
-            std::int64_t& i = at[static_cast<std::size_t>(d)];
-            f += dim.from;
-            t += dim.to;
-            if (++i < dim.size) break;
-            f -= dim.from * dim.size;
-            t -= dim.to * dim.size;
-            i = 0;
-          }
-        }
-      });
+  pool.parallel_for(pieces, rows_per_piece(piece_size * static_cast<std::int64_t>(sizeof(T))),
+                    [&](std::int64_t begin, std::int64_t end) {
+                      std::array<std::int64_t, kMaxDims> at{};
+                      const T* f = from;
+                      T* t = to;
+                      std::int64_t rest = begin;
+                      for (int d = outer_rank - 1; d >= 0; --d) {
+                        const Dim& dim = dims_[static_cast<std::size_t>(d)];
+                        at[static_cast<std::size_t>(d)] = rest % dim.size;
+                        f += at[static_cast<std::size_t>(d)] * dim.from;
+                        t += at[static_cast<std::size_t>(d)] * dim.to;
+                        rest /= dim.size;
+                      }
+                      for (std::int64_t p = begin; p < end; ++p) {
+                        if (plane) {
+                          const Dim& outer = dims_[static_cast<std::size_t>(rank_ - 2)];
+                          copy_transposed(f, inner.from, t, outer.to, outer.size, inner.size);
+                        } else {
+                          copy_row(f, inner.from, t, inner.to, inner.size);
+                        }
+                        for (int d = outer_rank - 1; d >= 0; --d) {
+                          const Dim& dim = dims_[static_cast<std::size_t>(d)];
+                          std::int64_t& i = at[static_cast<std::size_t>(d)];
+                          f += dim.from;
+                          t += dim.to;
+                          if (++i < dim.size) break;
+                          f -= dim.from * dim.size;
+                          t -= dim.to * dim.size;
+                          i = 0;
+                        }
+                      }
+                    });
 }
 
 void StridedCopy::run(DType dtype, const void* from, void* to, ThreadPool& pool) const {

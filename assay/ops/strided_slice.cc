@@ -94,9 +94,9 @@ class StridedSlice : public Kernel {
   void run(KernelContext& ctx) override {
     const Tensor& x = ctx.input(0);
     check_lengths(ctx.input(1), ctx.input(2), ctx.input(3));
-    const ops::StridedSliceSpec spec = ops::resolve_strided_slice(
-        x.shape(), static_cast<int>(ctx.input(1).num_elements()), &ctx.input(1), &ctx.input(2),
-        &ctx.input(3), masks_);
+    const ops::StridedSliceSpec spec =
+        ops::resolve_strided_slice(x.shape(), static_cast<int>(ctx.input(1).num_elements()),
+                                   &ctx.input(1), &ctx.input(2), &ctx.input(3), masks_);
     Tensor& out = ctx.output(0, out_shape(spec));
     ops::StridedCopy copy;
     const std::int64_t offset = plan(spec, x.shape(), true, copy);
@@ -117,7 +117,9 @@ void strided_slice_gradient(GradientContext& g) {
                 mask_attrs(g.node())));
 }
 
-void strided_slice_grad_shape(ShapeContext& c) { c.set_output(0, c.input_as_shape(0)); }
+void strided_slice_grad_shape(ShapeContext& c) {
+  c.set_output(0, c.input_as_shape(0));
+}
 
 class StridedSliceGrad : public Kernel {
  public:
@@ -126,9 +128,9 @@ class StridedSliceGrad : public Kernel {
     const Shape shape = ops::shape_value(ctx.input(0), "shape");
     const Tensor& dy = ctx.input(4);
     check_lengths(ctx.input(1), ctx.input(2), ctx.input(3));
-    const ops::StridedSliceSpec spec = ops::resolve_strided_slice(
-        shape, static_cast<int>(ctx.input(1).num_elements()), &ctx.input(1), &ctx.input(2),
-        &ctx.input(3), masks_);
+    const ops::StridedSliceSpec spec =
+        ops::resolve_strided_slice(shape, static_cast<int>(ctx.input(1).num_elements()),
+                                   &ctx.input(1), &ctx.input(2), &ctx.input(3), masks_);
     if (out_shape(spec) != dy.shape()) {
       invalid_argument("dy has shape {}, the slice has {}", dy.shape().str(),
                        out_shape(spec).str());
@@ -148,8 +150,8 @@ class StridedSliceGrad : public Kernel {
 };
 
 void strided_slice_grad_gradient(GradientContext& g) {
-  g.set(4, g.op("StridedSlice", {g.grad(), g.input(1), g.input(2), g.input(3)},
-                mask_attrs(g.node())));
+  g.set(4,
+        g.op("StridedSlice", {g.grad(), g.input(1), g.input(2), g.input(3)}, mask_attrs(g.node())));
 }
 
 /// Writes `value` into the slice of a variable.
@@ -160,9 +162,9 @@ class StridedSliceAssign : public Kernel {
     Tensor& x = ctx.ref_input(0);
     const Tensor& value = ctx.input(4);
     check_lengths(ctx.input(1), ctx.input(2), ctx.input(3));
-    const ops::StridedSliceSpec spec = ops::resolve_strided_slice(
-        x.shape(), static_cast<int>(ctx.input(1).num_elements()), &ctx.input(1), &ctx.input(2),
-        &ctx.input(3), masks_);
+    const ops::StridedSliceSpec spec =
+        ops::resolve_strided_slice(x.shape(), static_cast<int>(ctx.input(1).num_elements()),
+                                   &ctx.input(1), &ctx.input(2), &ctx.input(3), masks_);
     if (out_shape(spec) != value.shape()) {
       invalid_argument("the value has shape {}, the slice has {}", value.shape().str(),
                        out_shape(spec).str());
@@ -192,14 +194,15 @@ std::vector<std::string> slice_attrs() {
 }  // namespace
 
 void register_strided_slice(OpRegistry& registry) {
-  registry.add({.name = "StridedSlice",
-                .doc = "The elements that a slice expression such as x[1:, ::-1, tf.newaxis] picks.",
-                .inputs = {"input: T", "begin: Index", "end: Index", "strides: Index"},
-                .outputs = {"output: T"},
-                .attrs = slice_attrs(),
-                .shape = strided_slice_shape,
-                .gradient = strided_slice_gradient,
-                .kernels = ops::any_dtype(make_kernel<StridedSlice>)});
+  registry.add(
+      {.name = "StridedSlice",
+       .doc = "The elements that a slice expression such as x[1:, ::-1, tf.newaxis] picks.",
+       .inputs = {"input: T", "begin: Index", "end: Index", "strides: Index"},
+       .outputs = {"output: T"},
+       .attrs = slice_attrs(),
+       .shape = strided_slice_shape,
+       .gradient = strided_slice_gradient,
+       .kernels = ops::any_dtype(make_kernel<StridedSlice>)});
   registry.add({.name = "StridedSliceGrad",
                 .doc = "Zeros of the given shape with `dy` in the place of a StridedSlice.",
                 .inputs = {"shape: Index", "begin: Index", "end: Index", "strides: Index", "dy: T"},
@@ -208,16 +211,16 @@ void register_strided_slice(OpRegistry& registry) {
                 .shape = strided_slice_grad_shape,
                 .gradient = strided_slice_grad_gradient,
                 .kernels = ops::any_dtype(make_kernel<StridedSliceGrad>)});
-  registry.add({.name = "StridedSliceAssign",
-                .doc = "Writes a value into the elements that a slice of a variable picks.",
-                .inputs = {"ref: Ref(T)", "begin: Index", "end: Index", "strides: Index",
-                           "value: T"},
-                .outputs = {"output_ref: Ref(T)"},
-                .attrs = slice_attrs(),
-                .effect = Effect::kWrites,
-                .shape = shapes::unchanged,
-                .not_differentiable = true,
-                .kernels = ops::any_dtype(make_kernel<StridedSliceAssign>)});
+  registry.add(
+      {.name = "StridedSliceAssign",
+       .doc = "Writes a value into the elements that a slice of a variable picks.",
+       .inputs = {"ref: Ref(T)", "begin: Index", "end: Index", "strides: Index", "value: T"},
+       .outputs = {"output_ref: Ref(T)"},
+       .attrs = slice_attrs(),
+       .effect = Effect::kWrites,
+       .shape = shapes::unchanged,
+       .not_differentiable = true,
+       .kernels = ops::any_dtype(make_kernel<StridedSliceAssign>)});
 }
 
 }  // namespace assay

@@ -10,7 +10,9 @@ namespace {
 constexpr int kNewAxis = -1;
 constexpr int kShrinkAxis = -2;
 
-bool bit(std::int64_t mask, int i) { return (mask >> i & 1) != 0; }
+bool bit(std::int64_t mask, int i) {
+  return (mask >> i & 1) != 0;
+}
 
 /// What the entries say about one dimension of the input.
 struct DenseEntry {
@@ -32,7 +34,8 @@ StridedSliceSpec resolve_strided_slice(const PartialShape& input, int entries, c
                                        const Tensor* end, const Tensor* strides,
                                        const StridedSliceMasks& masks) {
   constexpr int kMax = StridedSliceSpec::kMaxEntries;
-  if (entries > kMax) invalid_argument("a slice of {} entries, at most {} are supported", entries, kMax);
+  if (entries > kMax)
+    invalid_argument("a slice of {} entries, at most {} are supported", entries, kMax);
   StridedSliceSpec spec;
   spec.rank = input.rank();
 
@@ -42,7 +45,8 @@ StridedSliceSpec resolve_strided_slice(const PartialShape& input, int entries, c
   int new_axes_after = 0;
   for (int i = 0; i < entries; ++i) {
     if (bit(masks.ellipsis, i)) {
-      if (ellipsis >= 0) invalid_argument("a slice may have one ellipsis, entries {} and {} are", ellipsis, i);
+      if (ellipsis >= 0)
+        invalid_argument("a slice may have one ellipsis, entries {} and {} are", ellipsis, i);
       ellipsis = i;
     } else if (ellipsis >= 0 && bit(masks.new_axis, i)) {
       ++new_axes_after;
@@ -62,7 +66,8 @@ StridedSliceSpec resolve_strided_slice(const PartialShape& input, int entries, c
       layout[static_cast<std::size_t>(layout_size++)] = kNewAxis;
     } else {
       if (d >= spec.rank) {
-        invalid_argument("slice entry {} names dimension {}, the input has only {}", i, d, spec.rank);
+        invalid_argument("slice entry {} names dimension {}, the input has only {}", i, d,
+                         spec.rank);
       }
       DenseEntry& entry = dense[static_cast<std::size_t>(d)];
       entry = {i, bit(masks.begin, i), bit(masks.end, i), bit(masks.shrink_axis, i)};
@@ -78,7 +83,8 @@ StridedSliceSpec resolve_strided_slice(const PartialShape& input, int entries, c
     const bool from_entry = entry.source >= 0;
     const std::int64_t stride =
         from_entry ? (strides != nullptr ? int_at(*strides, entry.source) : 0) : 1;
-    if (strides != nullptr && stride == 0) invalid_argument("strides[{}] must not be zero", entry.source);
+    if (strides != nullptr && stride == 0)
+      invalid_argument("strides[{}] must not be zero", entry.source);
     spec.stride[at] = stride;
     spec.size[at] = -1;
     if (entry.shrink) {

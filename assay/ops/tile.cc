@@ -103,8 +103,7 @@ void broadcast_to(KernelContext& ctx) {
     fits = x.dim(d) == shape.dim(d + skip) || x.dim(d) == 1;
   }
   if (!fits) {
-    invalid_argument("a tensor of shape {} does not broadcast to {}", x.shape().str(),
-                     shape.str());
+    invalid_argument("a tensor of shape {} does not broadcast to {}", x.shape().str(), shape.str());
   }
   Tensor& out = ctx.output(0, shape);
   std::int64_t to = out.num_elements();

@@ -26,7 +26,8 @@ void transpose_shape(ShapeContext& c) {
     std::vector<bool> seen(static_cast<std::size_t>(rank), false);
     for (int i = 0; i < rank; ++i) {
       const int from = ops::checked_axis(ops::int_at(*perm, i), rank, "perm entry");
-      if (seen[static_cast<std::size_t>(from)]) c.mismatch("dimension {} occurs twice in perm", from);
+      if (seen[static_cast<std::size_t>(from)])
+        c.mismatch("dimension {} occurs twice in perm", from);
       seen[static_cast<std::size_t>(from)] = true;
       if (c.input(0).has_rank()) out.set_dim(i, c.input(0).dim(from));
     }
@@ -39,8 +40,8 @@ void transpose(KernelContext& ctx) {
   const Tensor& perm = ctx.input(1);
   const int rank = x.rank();
   if (perm.rank() != 1 || perm.num_elements() != rank) {
-    invalid_argument("the permutation has {} entries for a tensor of shape {}",
-                     perm.num_elements(), x.shape().str());
+    invalid_argument("the permutation has {} entries for a tensor of shape {}", perm.num_elements(),
+                     x.shape().str());
   }
   std::array<std::int64_t, kMaxRank> stride{};
   std::int64_t n = 1;
@@ -84,7 +85,9 @@ class ConjugateTranspose : public Kernel {
   void run(KernelContext& ctx) override { transpose(ctx); }
 };
 
-void vector_shape(ShapeContext& c) { c.set_output(0, c.with_rank(0, 1)); }
+void vector_shape(ShapeContext& c) {
+  c.set_output(0, c.with_rank(0, 1));
+}
 
 template <typename T>
 void invert_permutation(KernelContext& ctx) {

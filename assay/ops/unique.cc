@@ -14,7 +14,8 @@ class FirstSeen {
  public:
   /// Room for `n` things.
   void reset(std::int64_t n) {
-    const std::size_t capacity = std::bit_ceil(static_cast<std::size_t>(std::max<std::int64_t>(8, 2 * n)));
+    const std::size_t capacity =
+        std::bit_ceil(static_cast<std::size_t>(std::max<std::int64_t>(8, 2 * n)));
     mask_ = capacity - 1;
     table_.assign(capacity, -1);
     firsts_.clear();
@@ -93,7 +94,8 @@ void unique(KernelContext& ctx) {
   }
   const auto count = static_cast<std::int64_t>(seen.firsts().size());
   T* y = ctx.out<T>(0, {count});
-  for (std::int64_t i = 0; i < count; ++i) y[i] = values[seen.firsts()[static_cast<std::size_t>(i)]];
+  for (std::int64_t i = 0; i < count; ++i)
+    y[i] = values[seen.firsts()[static_cast<std::size_t>(i)]];
   if (ctx.num_outputs() == 3) write_counts(ctx, idx, count, n);
 }
 
@@ -167,9 +169,7 @@ void unique_v2_shape(ShapeContext& c) {
   if (c.num_outputs() == 3) c.set_output(2, {-1});
   const Tensor* axis = c.input_value(1);
   if (axis == nullptr || !x.has_rank() || (axis->num_elements() == 0 && x.rank() != 1)) return;
-  const int a = axis->num_elements() == 0
-                    ? 0
-                    : ops::checked_axis(ops::int_at(*axis, 0), x.rank());
+  const int a = axis->num_elements() == 0 ? 0 : ops::checked_axis(ops::int_at(*axis, 0), x.rank());
   PartialShape y = x;
   y.set_dim(a, -1);
   c.set_output(0, std::move(y));
@@ -214,9 +214,9 @@ void list_diff_shape(ShapeContext& c) {
 
 template <template <typename> class Entry>
 std::vector<KernelEntry> value_kernels() {
-  return {Entry<float>::entry(),         Entry<double>::entry(),       Entry<std::int32_t>::entry(),
-          Entry<std::int64_t>::entry(),  Entry<std::uint8_t>::entry(), Entry<std::int8_t>::entry(),
-          Entry<std::int16_t>::entry(),  Entry<std::uint16_t>::entry(), Entry<bool>::entry(),
+  return {Entry<float>::entry(),        Entry<double>::entry(),        Entry<std::int32_t>::entry(),
+          Entry<std::int64_t>::entry(), Entry<std::uint8_t>::entry(),  Entry<std::int8_t>::entry(),
+          Entry<std::int16_t>::entry(), Entry<std::uint16_t>::entry(), Entry<bool>::entry(),
           Entry<std::string>::entry()};
 }
 template <typename T>
@@ -265,8 +265,8 @@ void register_unique(OpRegistry& registry) {
                            "The different values of a vector, which each entry is, and how often "
                            "each occurs.",
                            true));
-  registry.add(unique_v2_spec("UniqueV2", "The different slices along an axis, and which each is.",
-                              false));
+  registry.add(
+      unique_v2_spec("UniqueV2", "The different slices along an axis, and which each is.", false));
   registry.add(unique_v2_spec("UniqueWithCountsV2",
                               "The different slices along an axis, which each is, and how often "
                               "each occurs.",

@@ -47,8 +47,8 @@ void run_unsorted(KernelContext& ctx, std::int64_t segments) {
   const std::int64_t inner = ops::product(data.shape(), ids.rank(), data.rank());
   for (std::int64_t i = 0; i < n; ++i) {
     if (id[i] >= segments) {
-      invalid_argument("{} = {} is not in [0, {})",
-                       ops::entry_name("segment_ids", ids.shape(), i), id[i], segments);
+      invalid_argument("{} = {} is not in [0, {})", ops::entry_name("segment_ids", ids.shape(), i),
+                       id[i], segments);
     }
   }
   // Columns are shared out, so each element sees its rows in one order on any number of threads.
@@ -113,8 +113,8 @@ DropNegatives gather_drop_negatives(GradientContext& g, Output params, Output id
       is_positive = ops::expand_dims(g, is_positive, -1);
     }
     // Select wants a condition of the full shape.
-    const Output ones = g.op("OnesLike", {g.op("Cast", {gathered}, {{"DstT", DType::kBool}})}, {},
-                             "ones_like");
+    const Output ones =
+        g.op("OnesLike", {g.op("Cast", {gathered}, {{"DstT", DType::kBool}})}, {}, "ones_like");
     is_positive = g.op("LogicalAnd", {is_positive, ones}, {}, "and");
   }
   const Output zeros = ops::zeros_like(g, gathered);
