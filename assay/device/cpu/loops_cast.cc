@@ -1,0 +1,61 @@
+// Conversions between all numeric dtypes.
+#include "assay/device/cpu/loops.h"
+#include "assay/device/cpu/map-inl.h"
+
+namespace assay::cpu {
+namespace {
+
+template <typename T>
+inline constexpr bool is_half_type = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+template <typename From, typename To>
+To converted(const From& x) {
+  if constexpr (std::is_same_v<From, To>) {
+    return x;
+  } else if constexpr (is_half_type<From>) {
+    return converted<float, To>(static_cast<float>(x));
+  } else if constexpr (is_complex_type<From>) {
+    if constexpr (is_complex_type<To>) {
+      return To(x);
+    } else {
+      return converted<typename From::value_type, To>(x.real());
+    }
+  } else if constexpr (is_complex_type<To>) {
+    return To(static_cast<typename To::value_type>(x));
+  } else if constexpr (is_half_type<To>) {
+    return To(static_cast<float>(x));
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return x != From{0};
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+// body(T{}) for the type of any dtype that can be converted.
+template <typename Body>
+ElementwiseLoop for_convertible(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::kBool:
+      return body(bool{});
+    case DType::kHalf:
+      return body(Half{});
+    case DType::kBFloat16:
+      return body(BFloat16{});
+    default:
+      return for_number(dtype, body);
+  }
+}
+
+}  // namespace
+
+ElementwiseLoop cast_loop(DType from, DType to) {
+  return for_convertible(from, [to](auto source) -> ElementwiseLoop {
+    using From = decltype(source);
+    return for_convertible(to, [](auto target) -> ElementwiseLoop {
+      using To = decltype(target);
+      return unary_of<From, To>([](const From& x) { return converted<From, To>(x); });
+    });
+  });
+}
+
+}  // namespace assay::cpu
