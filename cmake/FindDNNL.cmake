@@ -7,6 +7,8 @@ find_package_handle_standard_args(DNNL REQUIRED_VARS DNNL_LIBRARY DNNL_INCLUDE_D
 mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)
 if(DNNL_FOUND AND NOT TARGET DNNL::dnnl)
   add_library(DNNL::dnnl UNKNOWN IMPORTED)
+  # libgomp: oneDNN's runtime, which we tell to use one thread.
   set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION "${DNNL_LIBRARY}"
-                                              INTERFACE_INCLUDE_DIRECTORIES "${DNNL_INCLUDE_DIR}")
+                                              INTERFACE_INCLUDE_DIRECTORIES "${DNNL_INCLUDE_DIR}"
+                                              INTERFACE_LINK_LIBRARIES gomp)
 endif()

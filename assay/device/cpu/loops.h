@@ -55,17 +55,17 @@ enum class UnaryOp {
 enum class BinaryOp {
   kAdd,
   kAtan2,
-  kDiv,          ///< true division of floats, truncating of integers
-  kDivNoNan,     ///< 0 where y is 0
-  kEluGrad,      ///< (gradients, outputs)
+  kDiv,       ///< true division of floats, truncating of integers
+  kDivNoNan,  ///< 0 where y is 0
+  kEluGrad,   ///< (gradients, outputs)
   kFloorDiv,
   kFloorMod,
-  kInvGrad,      ///< -dy y^2
-  kLeakyRelu,    ///< (features, slope)
-  kMaximum,      ///< NaN when x is NaN
-  kMinimum,      ///< NaN when x is NaN
+  kInvGrad,    ///< -dy y^2
+  kLeakyRelu,  ///< (features, slope)
+  kMaximum,    ///< NaN when x is NaN
+  kMinimum,    ///< NaN when x is NaN
   kMul,
-  kMulNoNan,     ///< 0 where y is 0
+  kMulNoNan,  ///< 0 where y is 0
   kPow,
   kRelu6Grad,
   kReluGrad,
@@ -74,13 +74,13 @@ enum class BinaryOp {
   kSigmoidGrad,  ///< dy y (1 - y)
   kSoftplusGrad,
   kSoftsignGrad,
-  kSqrtGrad,     ///< dy / (2 y)
+  kSqrtGrad,  ///< dy / (2 y)
   kSquaredDifference,
   kSub,
-  kTanhGrad,     ///< dy (1 - y^2)
+  kTanhGrad,  ///< dy (1 - y^2)
   kTruncateMod,
-  kXdivy,        ///< x / y, 0 where x is 0
-  kXlogy,        ///< x log y, 0 where x is 0
+  kXdivy,  ///< x / y, 0 where x is 0
+  kXlogy,  ///< x log y, 0 where x is 0
 };
 
 /// Comparisons; the output is bool.

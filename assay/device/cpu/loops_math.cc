@@ -73,10 +73,18 @@ struct SeluBody {
   }
 };
 
-float CallSin(float x) { return ::sinf(x); }
-double CallSin(double x) { return ::sin(x); }
-float CallCos(float x) { return ::cosf(x); }
-double CallCos(double x) { return ::cos(x); }
+float CallSin(float x) {
+  return ::sinf(x);
+}
+double CallSin(double x) {
+  return ::sin(x);
+}
+float CallCos(float x) {
+  return ::cosf(x);
+}
+double CallCos(double x) {
+  return ::cos(x);
+}
 
 // Highway's argument reduction is good up to here.
 constexpr double kTrigonometricBound = 30000;

@@ -64,8 +64,7 @@ struct Wrapping {
   using type = T;
 };
 template <typename T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-struct Wrapping<T> {
+requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) struct Wrapping<T> {
   // At least 32 bits: narrower unsigned types would be promoted to int.
   using type = std::conditional_t<sizeof(T) < 4, std::uint32_t, std::make_unsigned_t<T>>;
 };
