@@ -51,6 +51,7 @@ class EffectOrder {
         mark_variable_read(i);
         continue;
       }
+      if (def.view != nullptr && mark_parts(i)) continue;
       if (!def.reshapes_input || def.is_stateful()) continue;
       Instr& instr = ir_.instr(i);
       Value& out = ir_.value(instr.outputs[0]);
@@ -59,6 +60,31 @@ class EffectOrder {
         instr.kind = InstrKind::kView;
       }
     }
+  }
+
+  // Outputs that are contiguous parts of an input (a slice of rows) need no copy.
+  bool mark_parts(InstrId i) {
+    Instr& instr = ir_.instr(i);
+    std::vector<PartialShape> shapes;
+    std::vector<const Tensor*> values;
+    for (const ValueId v : instr.inputs) {
+      shapes.push_back(ir_.value(v).shape);
+      values.push_back(ir_.value(v).is_constant() ? &ir_.value(v).constant : nullptr);
+    }
+    std::vector<ViewPart> parts;
+    for (std::size_t k = 0; k < instr.outputs.size(); ++k) {
+      if (!ir_.value(instr.outputs[k]).shape.is_fully_defined()) return false;
+      const auto part = instr.node->def()->view({*instr.node, static_cast<int>(k), shapes, values});
+      if (!part) return false;
+      parts.push_back(*part);
+    }
+    for (std::size_t k = 0; k < instr.outputs.size(); ++k) {
+      Value& out = ir_.value(instr.outputs[k]);
+      out.alias_of = instr.inputs[static_cast<std::size_t>(parts[k].input)];
+      out.alias_offset = parts[k].first_element * static_cast<std::int64_t>(dtype_size(out.dtype));
+    }
+    instr.kind = InstrKind::kView;
+    return true;
   }
 
   // A read of a variable whose handle is known shares the variable's own tensor.
@@ -215,9 +241,18 @@ class EffectOrder {
     if (found < 0) return false;
     Instr& producer = ir_.instr(ir_.value(found).producer);
     if (producer.kind == InstrKind::kSnapshot) return false;
-    producer.kind = InstrKind::kSnapshot;
-    producer.inputs = {ir_.value(found).alias_of};
-    ir_.value(found).alias_of = -1;
+    // An op with several outputs, or one that hands on a part, makes its own copy.
+    if (producer.outputs.size() == 1 && ir_.value(found).alias_offset == 0 &&
+        ir_.value(found).shape == ir_.value(ir_.value(found).alias_of).shape) {
+      producer.kind = InstrKind::kSnapshot;
+      producer.inputs = {ir_.value(found).alias_of};
+    } else {
+      producer.kind = InstrKind::kNode;
+    }
+    for (const ValueId out : producer.outputs) {
+      ir_.value(out).alias_of = -1;
+      ir_.value(out).alias_offset = 0;
+    }
     return true;
   }
 

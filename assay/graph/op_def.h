@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,25 @@ enum class Effect {
   kWrites,  ///< changes what its ref or resource inputs name, or the world outside
 };
 
+/// Asks where output `output` of a node lies inside one of its inputs. Values of inputs not known
+/// before running are null.
+struct ViewQuery {
+  const Node& node;
+  int output = 0;
+  std::span<const PartialShape> input_shapes;
+  std::span<const Tensor* const> input_values;
+};
+
+/// The part of an input that an output is: contiguous elements from `first_element` on.
+struct ViewPart {
+  int input = 0;
+  std::int64_t first_element = 0;
+};
+
+/// Answers a ViewQuery; nothing when the output is no contiguous part of an input. Shapes it looks
+/// at may be partial.
+using ViewFn = std::optional<ViewPart> (*)(const ViewQuery&);
+
 /// The kernel for one dtype of the attribute `OpSpec::kernel_attr`; DType::kInvalid takes any.
 struct KernelEntry {
   DType dtype = DType::kInvalid;
@@ -83,6 +103,8 @@ struct OpSpec {
   std::vector<KernelEntry> kernels;
   /// Output 0 is input 0 under another shape: no kernel need run when shapes are known.
   bool reshapes_input = false;
+  /// Set for ops whose outputs may be parts of an input (Slice, Split): no kernel need run then.
+  ViewFn view = nullptr;
   /// The kernel reads nothing of its inputs but their shapes (Shape, Size, Rank, ZerosLike): known
   /// before running once the shapes are.
   bool shape_only = false;

@@ -25,13 +25,18 @@ class SnapshotKernel : public Kernel {
   }
 };
 
-// Shares its input's memory under another shape, where the memory is known only while running.
+// Shares a part of its input's memory, or all of it under another shape, where the memory is known
+// only while running.
 class ViewKernel : public Kernel {
  public:
-  explicit ViewKernel(Shape shape) : shape_(shape) {}
-  void run(KernelContext& ctx) override { ctx.set_output(0, ctx.input(0).reshaped(shape_)); }
+  ViewKernel(std::int64_t first_element, Shape shape)
+      : first_element_(first_element), shape_(shape) {}
+  void run(KernelContext& ctx) override {
+    ctx.set_output(0, ctx.input(0).part(first_element_, shape_));
+  }
 
  private:
+  std::int64_t first_element_;
   Shape shape_;
 };
 
@@ -95,16 +100,17 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
         const Value& value = ir_.value(v);
         if (value.storage != Storage::kView || slot_of(v) != v) continue;
         if (ir_.value(ir_.root(v)).storage == Storage::kPlanned) continue;
-        add_step(std::make_unique<ViewKernel>(value.shape.to_shape()), instr,
-                 {slot_of(value.alias_of)});
+        const auto size = static_cast<std::int64_t>(dtype_size(value.dtype));
+        add_step(std::make_unique<ViewKernel>(value.alias_offset / size, value.shape.to_shape()),
+                 instr, {slot_of(value.alias_of)}, {v});
       }
       return;
     }
     case InstrKind::kSnapshot:
-      add_step(std::make_unique<SnapshotKernel>(), instr, instr.inputs);
+      add_step(std::make_unique<SnapshotKernel>(), instr, instr.inputs, instr.outputs);
       return;
     case InstrKind::kFused:
-      add_step(make_fused(instr), instr, instr.inputs);
+      add_step(make_fused(instr), instr, instr.inputs, instr.outputs);
       return;
     case InstrKind::kNode:
       break;
@@ -118,7 +124,8 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
   }
   const KernelFactory factory = compiler::require_kernel(*instr.node);
   try {
-    add_step(factory(KernelInit{*instr.node, shapes, values, &resources, {}}), instr, instr.inputs);
+    add_step(factory(KernelInit{*instr.node, shapes, values, &resources, {}}), instr, instr.inputs,
+             instr.outputs);
   } catch (const Error& error) {
     if (!error.node().empty()) throw;
     throw Error(error.code(), fmt::format("{}: {}", instr.node->label(), error.message()),
@@ -127,7 +134,7 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
 }
 
 void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
-                       const std::vector<ValueId>& inputs) {
+                       const std::vector<ValueId>& inputs, const std::vector<ValueId>& outputs) {
   Step step;
   step.kernel = kernel.get();
   step.node = instr.node;
@@ -155,8 +162,8 @@ void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
     }
   }
   step.first_output = static_cast<unsigned>(args_.size());
-  step.num_outputs = static_cast<unsigned>(instr.outputs.size());
-  for (const ValueId v : instr.outputs) {
+  step.num_outputs = static_cast<unsigned>(outputs.size());
+  for (const ValueId v : outputs) {
     args_.push_back(slot_of(v));
     planned_.push_back(ir_.value(v).storage == Storage::kPlanned ? 1 : 0);
   }

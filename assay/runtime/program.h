@@ -53,7 +53,8 @@ class Program {
 
   void bind_step(compiler::InstrId i, ResourceStore& resources);
   void add_step(std::unique_ptr<Kernel> kernel, const compiler::Instr& instr,
-                const std::vector<compiler::ValueId>& inputs);
+                const std::vector<compiler::ValueId>& inputs,
+                const std::vector<compiler::ValueId>& outputs);
   int slot_of(compiler::ValueId v) const;
   std::unique_ptr<Frame> take_frame();
   void give_back(std::unique_ptr<Frame> frame);

@@ -217,6 +217,18 @@ Tensor Tensor::reshaped(const Shape& shape) const {
   return t;
 }
 
+Tensor Tensor::part(std::int64_t first_element, const Shape& shape) const {
+  if (first_element < 0 || first_element + shape.num_elements() > num_elements()) {
+    invalid_argument("elements {} to {} are not in a tensor of shape {}", first_element,
+                     first_element + shape.num_elements(), shape_.str());
+  }
+  Tensor t = *this;
+  t.data_ =
+      static_cast<char*>(data_) + static_cast<std::size_t>(first_element) * dtype_size(dtype_);
+  t.shape_ = shape;
+  return t;
+}
+
 Tensor Tensor::copy() const {
   if (!defined()) return {};
   Tensor t(dtype_, shape_);

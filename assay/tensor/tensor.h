@@ -139,6 +139,9 @@ class Tensor {
 
   /// The same memory under another shape of as many elements.
   Tensor reshaped(const Shape& shape) const;
+  /// The elements from `first_element` on, as many as `shape` has, sharing the memory. Throws
+  /// InvalidArgument when there are not so many.
+  Tensor part(std::int64_t first_element, const Shape& shape) const;
   /// Sets the shape in place, sharing nothing new. REQUIRES: the memory suffices.
   void set_shape(const Shape& shape) { shape_ = shape; }
   /// A copy that shares nothing.
