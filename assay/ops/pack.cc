@@ -2,6 +2,7 @@
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/array_util.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/manifest.h"
 
 namespace assay {
@@ -173,7 +174,8 @@ void register_pack(OpRegistry& registry) {
                 .attrs = {"num: int >= 0", "T: type", "axis: int = 0"},
                 .shape = unpack_shape,
                 .gradient = unpack_gradient,
-                .kernels = ops::any_dtype(make_kernel<Unpack>)});
+                .kernels = ops::any_dtype(make_kernel<Unpack>),
+                .view = ops::unpack_view});
   registry.add({.name = "ParallelConcat",
                 .doc = "Joins tensors whose first size is 1 along that dimension.",
                 .inputs = {"values: N * T"},

@@ -2,6 +2,7 @@
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/array_util.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/gradient_util.h"
 #include "assay/ops/manifest.h"
 #include "assay/ops/strided_copy.h"
@@ -115,7 +116,8 @@ void register_slice(OpRegistry& registry) {
                 .attrs = {"T: type", "Index: {int32, int64}"},
                 .shape = slice_shape,
                 .gradient = slice_gradient,
-                .kernels = ops::any_dtype(function_kernel<slice>)});
+                .kernels = ops::any_dtype(function_kernel<slice>),
+                .view = ops::slice_view});
 }
 
 }  // namespace assay

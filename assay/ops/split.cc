@@ -2,6 +2,7 @@
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/array_util.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/gradient_util.h"
 #include "assay/ops/manifest.h"
 
@@ -156,7 +157,8 @@ void register_split(OpRegistry& registry) {
                 .attrs = {"num_split: int >= 1", "T: type"},
                 .shape = split_shape,
                 .gradient = split_gradient,
-                .kernels = ops::any_dtype(function_kernel<split>)});
+                .kernels = ops::any_dtype(function_kernel<split>),
+                .view = ops::split_view});
   registry.add({.name = "SplitV",
                 .doc = "Cuts a tensor into parts of the sizes given; one may be -1, the rest.",
                 .inputs = {"value: T", "size_splits: Tlen", "split_dim: int32"},

@@ -2,6 +2,7 @@
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/array_util.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/gradient_util.h"
 #include "assay/ops/manifest.h"
 #include "assay/ops/strided_copy.h"
@@ -202,7 +203,8 @@ void register_strided_slice(OpRegistry& registry) {
        .attrs = slice_attrs(),
        .shape = strided_slice_shape,
        .gradient = strided_slice_gradient,
-       .kernels = ops::any_dtype(make_kernel<StridedSlice>)});
+       .kernels = ops::any_dtype(make_kernel<StridedSlice>),
+       .view = ops::strided_slice_view});
   registry.add({.name = "StridedSliceGrad",
                 .doc = "Zeros of the given shape with `dy` in the place of a StridedSlice.",
                 .inputs = {"shape: Index", "begin: Index", "end: Index", "strides: Index", "dy: T"},

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+
+#include "assay/graph/op_def.h"
+
+namespace assay::ops {
+
+/// The part of `input` that a block is, when its elements lie together: `begin` and `size` have an
+/// entry for each dimension. Only the first dimension that is cut may have more than one index
+/// before it.
+std::optional<ViewPart> contiguous_block(int input, const Shape& shape,
+                                         std::span<const std::int64_t> begin,
+                                         std::span<const std::int64_t> size);
+
+/// The view functions of Slice, StridedSlice, Split and Unpack.
+std::optional<ViewPart> slice_view(const ViewQuery& query);
+std::optional<ViewPart> strided_slice_view(const ViewQuery& query);
+std::optional<ViewPart> split_view(const ViewQuery& query);
+std::optional<ViewPart> unpack_view(const ViewQuery& query);
+
+}  // namespace assay::ops
