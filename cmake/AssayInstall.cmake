@@ -32,7 +32,7 @@ install(EXPORT assay_targets NAMESPACE assay:: FILE assayTargets.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/assay)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/assay DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h" PATTERN "cli" EXCLUDE)
-install(DIRECTORY ${PROJECT_BINARY_DIR}/assay/format DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay
+install(DIRECTORY ${ASSAY_GENERATED_DIR}/assay/format DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/assay
         FILES_MATCHING PATTERN "*.pb.h")
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/assayConfig.cmake.in
   ${PROJECT_BINARY_DIR}/assayConfig.cmake INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/assay)

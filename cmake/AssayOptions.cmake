@@ -39,7 +39,7 @@ function(assay_layer name)
   set_target_properties(assay_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   target_compile_features(assay_${name} PUBLIC cxx_std_20)
   target_include_directories(assay_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
-                                                  $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>
+                                                  $<BUILD_INTERFACE:${ASSAY_GENERATED_DIR}>
                                                   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   foreach(used ${L_USES})
     target_link_libraries(assay_${name} PUBLIC assay_${used})

@@ -47,6 +47,10 @@ class Dataset {
  public:
   using Where = std::source_location;
 
+  /// No dataset at all; defined() is false.
+  Dataset() = default;
+  bool defined() const { return static_cast<bool>(variant_); }
+
   /// One element: the tensors as they are.
   static Dataset from_tensors(const std::vector<Operand>& components,
                               Where where = Where::current());

@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "assay/base/error.h"
+#include "assay/cli/commands.h"
+
+namespace assay::cli {
+namespace {
+
+/// One line, whatever the message holds.
+int report(const std::string& message, int code) {
+  std::string line = message;
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  fmt::print(stderr, "assay: {}\n", line);
+  return code;
+}
+
+int run(int argc, char** argv) {
+  const std::vector<std::string> command(argv, argv + argc);
+  CLI::App app{"Assay: assemble a graph, then execute it."};
+  app.name("assay");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "assay 0.1.0");
+  app.get_formatter()->column_width(34);
+  Action action;
+  add_train(app, action, command);
+  add_neighbors(app, action);
+  add_vectors(app, action);
+  add_run(app, action);
+  add_inspect(app, action);
+  add_ops(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    const CLI::App* at = &app;
+    std::string name = "assay";
+    while (!at->get_subcommands().empty()) {
+      at = at->get_subcommands().front();
+      name += " " + at->get_name();
+    }
+    return report(fmt::format("{} (see {} --help)", error.what(), name), kExitUsage);
+  }
+  try {
+    return action();
+  } catch (const UsageError& error) {
+    return report(error.what(), kExitUsage);
+  } catch (const Error& error) {
+    return report(error.message(), kExitFailure);
+  } catch (const std::bad_alloc&) {
+    return report("there is not enough memory", kExitFailure);
+  } catch (const std::exception& error) {
+    return report(error.what(), kExitFailure);
+  }
+}
+
+}  // namespace
+
+std::string shell_line(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) {
+    if (!line.empty()) line += ' ';
+    const bool plain =
+        !word.empty() && word.find_first_not_of(
+                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "_-+=/.,:@%") == std::string::npos;
+    if (plain) {
+      line += word;
+      continue;
+    }
+    line += '\'';
+    for (const char c : word) line += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    line += '\'';
+  }
+  return line;
+}
+
+std::string bytes_str(std::uint64_t bytes) {
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  double size = static_cast<double>(bytes);
+  for (const char* unit : {"kB", "MB", "GB"}) {
+    size /= 1000;
+    if (size < 999.95) return fmt::format("{:.1f} {}", size, unit);
+  }
+  return fmt::format("{:.1f} TB", size / 1000);
+}
+
+}  // namespace assay::cli
+
+int main(int argc, char** argv) {
+  return assay::cli::run(argc, argv);
+}

@@ -1,0 +1,251 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "assay/base/error.h"
+#include "assay/cli/commands.h"
+#include "assay/train/run_dir.h"
+#include "models/word2vec/corpus.h"
+#include "models/word2vec/run_files.h"
+#include "models/word2vec/skip_gram.h"
+
+namespace assay::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDictionary = "/usr/share/dictd/gcide.dict.dz";
+// The notes train so long when nothing is said.
+constexpr std::int64_t kDefaultSteps = 100000;
+// The notes average the loss over so many steps.
+constexpr std::int64_t kNotesWindow = 5000;
+
+std::atomic<bool> g_stop{false};
+
+/// The first Ctrl-C lets the step finish and be saved; the next one ends the program at once.
+extern "C" void on_signal(int signal) {
+  g_stop.store(true, std::memory_order_relaxed);
+  std::signal(signal, SIG_DFL);
+}
+
+struct Word2vecFlags {
+  std::string run;
+  std::vector<std::string> text;
+  std::int64_t steps = 0;
+  std::int64_t epochs = 0;
+  word2vec::SkipGramOptions model;
+  int threads = 0;
+  std::int64_t save_every = 10000;
+  std::int64_t summary_every = 100;
+};
+
+/// The flags that decide what is computed, as run.json keeps them.
+train::Parameters parameters_of(const Word2vecFlags& flags) {
+  const auto& m = flags.model;
+  return {{"text", flags.text}, {"vocab", m.vocab},     {"dim", m.dim},          {"batch", m.batch},
+          {"window", m.window}, {"sampled", m.sampled}, {"lr", m.learning_rate}, {"seed", m.seed}};
+}
+
+/// Flags that were not given take the values that the run was made with.
+void take_over(const train::RunInfo& info, const CLI::App& command, Word2vecFlags& flags) {
+  const auto given = [&](const char* flag) { return command.count(flag) > 0; };
+  if (!given("--text")) flags.text = info.get<std::vector<std::string>>("text");
+  const auto number = [&](const char* flag, const char* name, std::int64_t& value) {
+    if (!given(flag)) value = info.get<std::int64_t>(name);
+  };
+  number("--vocab", "vocab", flags.model.vocab);
+  number("--dim", "dim", flags.model.dim);
+  number("--batch", "batch", flags.model.batch);
+  number("--window", "window", flags.model.window);
+  number("--sampled", "sampled", flags.model.sampled);
+  number("--seed", "seed", flags.model.seed);
+  if (!given("--lr")) flags.model.learning_rate = info.get<double>("lr");
+}
+
+/// The default text, or how to get one.
+std::vector<std::string> default_text() {
+  std::error_code ignored;
+  if (!fs::exists(kDictionary, ignored)) {
+    throw UsageError(
+        "no text: give --text FILE, or install the package dict-gcide, whose dictionary is the "
+        "default");
+  }
+  return {kDictionary};
+}
+
+void check_usage(const Word2vecFlags& flags) {
+  const auto& m = flags.model;
+  if (m.sampled >= m.vocab) {
+    throw UsageError(fmt::format("--sampled {} needs a --vocab of more than {} words, not {}",
+                                 m.sampled, m.sampled, m.vocab));
+  }
+  if (!std::isfinite(m.learning_rate) || m.learning_rate <= 0) {
+    throw UsageError(fmt::format("--lr must be a positive number, not {}", m.learning_rate));
+  }
+}
+
+std::int64_t steps_of(const Word2vecFlags& flags, const word2vec::SkipGramPairs& pairs) {
+  if (flags.epochs == 0) return flags.steps > 0 ? flags.steps : kDefaultSteps;
+  std::int64_t all = 0;
+  for (std::int64_t pass = 0; pass < flags.epochs; ++pass) all += pairs.pairs_in_pass(pass);
+  return std::max<std::int64_t>(1, all / flags.model.batch);
+}
+
+int train_word2vec(Word2vecFlags flags, const CLI::App& command,
+                   const std::vector<std::string>& command_line) {
+  const bool exists = train::is_run_dir(flags.run);
+  if (exists) {
+    const train::RunInfo info = train::read_run_info(flags.run);
+    if (info.model == word2vec::kModelName) take_over(info, command, flags);
+  }
+  if (flags.text.empty()) flags.text = default_text();
+  check_usage(flags);
+  const train::RunInfo info{word2vec::kModelName, parameters_of(flags)};
+  std::error_code ignored;
+  // A folder that is there is looked at before the text is read; a new one is made after, so that
+  // a mistake in the text leaves nothing behind.
+  if (fs::exists(flags.run, ignored)) train::open_run_dir(flags.run, info);
+
+  const auto say = [](const std::string& line) {
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+  };
+  say(fmt::format("Reading {}", fmt::join(flags.text, " ")));
+  word2vec::Corpus corpus = word2vec::read_corpus(flags.text, flags.model.vocab);
+  const double known = 100.0 - 100.0 * static_cast<double>(corpus.vocabulary.counts.front()) /
+                                   static_cast<double>(corpus.ids.size());
+  say(fmt::format("{} words, {} different; the vocabulary's {} cover {:.1f} %", corpus.ids.size(),
+                  corpus.distinct, corpus.vocabulary.size(), known));
+  train::open_run_dir(flags.run, info);
+  word2vec::keep_vocabulary(flags.run, corpus.vocabulary);
+
+  const auto text = std::make_shared<const std::vector<std::int32_t>>(std::move(corpus.ids));
+  const word2vec::SkipGramPairs pairs(text, flags.model.window,
+                                      static_cast<std::uint64_t>(flags.model.seed));
+  word2vec::SkipGram model(flags.model, text);
+  TrainOptions options;
+  options.run_dir = flags.run;
+  options.model = info.model;
+  options.parameters = info.parameters;
+  options.steps = steps_of(flags, pairs);
+  options.save_every = flags.save_every;
+  options.summary_every = flags.summary_every;
+  options.skip_step = std::clamp<std::int64_t>(options.steps / 10, 1, kNotesWindow);
+  options.checkpoint_name = "skip-gram";
+  options.threads = flags.threads;
+  options.stop = &g_stop;
+  options.items_per_step = static_cast<double>(flags.model.batch) *
+                           static_cast<double>(text->size()) /
+                           static_cast<double>(pairs.pairs_in_pass(0));
+  options.items_name = "words";
+
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  const TrainResult result = model.train(options);
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+
+  if (result.stopped) {
+    say(fmt::format("Stopped at step {} of {}; saved {}", result.step, options.steps,
+                    result.checkpoint));
+    say(fmt::format("To resume: {}", shell_line(command_line)));
+    return kExitInterrupted;
+  }
+  if (result.step == result.first_step) {
+    say(fmt::format("Nothing to do: {} is at step {} already; train on with more --steps",
+                    flags.run, result.step));
+    return 0;
+  }
+  say(fmt::format("Done: step {}, {:.1f} s; saved {}", result.step, result.seconds,
+                  result.checkpoint));
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command_line) {
+  CLI::App* train = app.add_subcommand("train", "Train a model; the same command resumes it");
+  train->require_subcommand(1);
+  CLI::App* command = train->add_subcommand(
+      "word2vec",
+      "Train word vectors: skip-gram with noise-contrastive estimation.\n"
+      "The run folder keeps run.json, the vocabulary, events and checkpoints. The same command\n"
+      "again goes on from the newest checkpoint; Ctrl-C saves first.");
+  auto flags = std::make_shared<Word2vecFlags>();
+  auto& m = flags->model;
+  const auto positive = CLI::Range(std::int64_t{1}, std::int64_t{1} << 31);
+  command->add_option("--run", flags->run, "Run folder, made if it is not there")
+      ->required()
+      ->type_name("DIR");
+  command
+      ->add_option("--text", flags->text,
+                   "Text files: plain, .gz, .dz or .zip [the dictionary of package dict-gcide]")
+      ->type_name("FILE")
+      ->expected(1, 1 << 20);
+  auto* steps =
+      command->add_option("--steps", flags->steps, "Train up to this global step [100000]")
+          ->type_name("N")
+          ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 62));
+  command->add_option("--epochs", flags->epochs, "Or: train for so many passes over the text")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
+      ->excludes(steps);
+  command->add_option("--vocab", m.vocab, "Words in the vocabulary, UNK among them")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 31))
+      ->capture_default_str();
+  command->add_option("--dim", m.dim, "Numbers in a word's vector")
+      ->type_name("N")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--batch", m.batch, "Pairs in a step")
+      ->type_name("N")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--window", m.window, "Words on each side of the centre, at most")
+      ->type_name("N")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--sampled", m.sampled, "Words drawn as negative examples in a step")
+      ->type_name("N")
+      ->check(positive)
+      ->capture_default_str();
+  command->add_option("--lr", m.learning_rate, "Learning rate of gradient descent")
+      ->type_name("X")
+      ->default_str("1.0");
+  command->add_option("--seed", m.seed, "Seed of all random numbers")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53))
+      ->capture_default_str();
+  command
+      ->add_option("--threads", flags->threads,
+                   "Threads for arithmetic [one a processor]; results "
+                   "do not depend on it")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--save-every", flags->save_every, "Steps between checkpoints")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 62))
+      ->capture_default_str();
+  command
+      ->add_option("--summary-every", flags->summary_every,
+                   "Steps between summaries in the event file; 0 for none")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62))
+      ->capture_default_str();
+  command->callback([&action, flags, command, command_line] {
+    action = [flags, command, command_line] {
+      return train_word2vec(*flags, *command, command_line);
+    };
+  });
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,122 @@
+#include "models/word2vec/skip_gram.h"
+
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "assay/api/constant.h"
+#include "assay/api/initializers.h"
+#include "assay/api/math_ops.h"
+#include "assay/api/nn.h"
+#include "assay/api/random_ops.h"
+#include "assay/api/variable_scope.h"
+#include "assay/graph/scope.h"
+#include "assay/summary/summary.h"
+#include "assay/train/optimizers.h"
+
+namespace assay::word2vec {
+namespace {
+
+void check(const SkipGramOptions& options) {
+  for (const auto& [name, value] : {std::pair{"vocab", options.vocab},
+                                    {"dim", options.dim},
+                                    {"batch", options.batch},
+                                    {"window", options.window},
+                                    {"sampled", options.sampled}}) {
+    if (value < 1) invalid_argument("{} must be at least 1, got {}", name, value);
+  }
+  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
+    invalid_argument("the learning rate must be a positive number, got {}", options.learning_rate);
+  }
+  if (options.sampled >= options.vocab) {
+    invalid_argument("{} sampled words need a vocabulary of more than {} words", options.sampled,
+                     options.vocab);
+  }
+}
+
+class SkipGramIterator : public DatasetIterator {
+ public:
+  SkipGramIterator(SkipGramPairs pairs, std::int64_t batch)
+      : pairs_(std::move(pairs)), batch_(batch) {}
+
+  bool next(std::vector<Tensor>& out) override {
+    out.resize(2);
+    out[0] = Tensor(DType::kInt32, Shape{batch_});
+    out[1] = Tensor(DType::kInt32, Shape{batch_, 1});
+    pairs_.next(batch_, out[0].data<std::int32_t>(), out[1].data<std::int32_t>());
+    return true;
+  }
+  void save(IteratorState& state, const std::string& prefix) const override {
+    const auto& at = pairs_.position();
+    state[prefix + "/position"] = Tensor::of<std::int64_t>({at.pass, at.center, at.target});
+  }
+  void restore(const IteratorState& state, const std::string& prefix) override {
+    const auto found = state.find(prefix + "/position");
+    if (found == state.end() || found->second.dtype() != DType::kInt64 ||
+        found->second.num_elements() != 3) {
+      fail(Code::kDataLoss, "the checkpoint does not say where in the text it was made");
+    }
+    const auto at = found->second.span<std::int64_t>();
+    pairs_.set_position({.pass = at[0], .center = at[1], .target = at[2]});
+  }
+
+ private:
+  SkipGramPairs pairs_;
+  std::int64_t batch_;
+};
+
+}  // namespace
+
+data::Dataset skip_gram_dataset(SkipGramPairs::Text text, std::int64_t batch, std::int64_t window,
+                                std::uint64_t seed) {
+  const SkipGramPairs pairs(std::move(text), window, seed);
+  return data::Dataset::from_iterators(
+      [pairs, batch] { return std::make_unique<SkipGramIterator>(pairs, batch); },
+      {DType::kInt32, DType::kInt32}, {{batch}, {batch, 1}});
+}
+
+SkipGram::SkipGram(const SkipGramOptions& options, SkipGramPairs::Text text)
+    : options_(options), text_(std::move(text)) {
+  check(options_);
+}
+
+void SkipGram::import_data() {
+  set_random_seed(options_.seed);
+  NameScope scope("data");
+  dataset_ = skip_gram_dataset(text_, options_.batch, options_.window,
+                               static_cast<std::uint64_t>(options_.seed));
+  iterator_ = dataset_.make_initializable_iterator();
+  std::tie(center_, target_) = iterator_.get_next<2>();
+}
+
+void SkipGram::create_embedding() {
+  NameScope scope("embed");
+  embed_matrix_ = get_variable("embed_matrix", {options_.vocab, options_.dim},
+                               {.initializer = random_uniform_initializer()});
+  embed_ = nn::embedding_lookup(embed_matrix_, center_, {.name = "embedding"});
+}
+
+void SkipGram::create_loss() {
+  NameScope scope("loss");
+  const double stddev = 1 / std::sqrt(static_cast<double>(options_.dim));
+  const auto weight =
+      get_variable("nce_weight", {options_.vocab, options_.dim},
+                   {.initializer = truncated_normal_initializer({.stddev = stddev})});
+  const auto bias = get_variable("nce_bias", {.initial_value = zeros({options_.vocab})});
+  loss_ = reduce_mean(nn::nce_loss(weight, bias, target_, embed_, options_.sampled, options_.vocab),
+                      {.name = "loss"});
+}
+
+void SkipGram::create_optimizer() {
+  train_op_ = train::GradientDescentOptimizer(options_.learning_rate)
+                  .minimize(loss_, {.global_step = global_step()});
+}
+
+void SkipGram::create_summaries() {
+  NameScope scope("summaries");
+  summary::scalar("loss", loss_);
+  summary::histogram("histogram loss", loss_);
+  summary_op_ = summary::merge_all();
+}
+
+}  // namespace assay::word2vec
