@@ -29,6 +29,7 @@ void register_all_ops(OpRegistry& registry) {
   register_pack(registry);
   register_pad(registry);
   register_random(registry);
+  register_random_stateless(registry);
   register_reshape(registry);
   register_segment(registry);
   register_shape(registry);

@@ -31,6 +31,7 @@ void register_one_hot(OpRegistry& registry);
 void register_pack(OpRegistry& registry);
 void register_pad(OpRegistry& registry);
 void register_random(OpRegistry& registry);
+void register_random_stateless(OpRegistry& registry);
 void register_reshape(OpRegistry& registry);
 void register_segment(OpRegistry& registry);
 void register_shape(OpRegistry& registry);
