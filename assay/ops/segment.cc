@@ -26,7 +26,7 @@ void segment_shape(ShapeContext& c) {
   c.set_output(0, std::move(out));
 }
 
-/// Segments of sorted ids: one that no id names is zero. Mean divides at the end.
+/// Segments of sorted ids: one that no id names is zero, of a product one. Mean divides at the end.
 template <typename T, typename Rows, bool kMean = false>
 void segment(KernelContext& ctx) {
   const Tensor& data = ctx.input(0);
@@ -50,7 +50,7 @@ void segment(KernelContext& ctx) {
   shape.set_dim(0, segments);
   const std::int64_t inner = ops::product(data.shape(), 1, data.rank());
   T* out = ctx.out<T>(0, shape);
-  std::fill_n(out, segments * inner, T{0});
+  std::fill_n(out, segments * inner, Rows::identity() == T{1} ? T{1} : T{0});
   const T* from = data.data<T>();
   std::int64_t begin = 0;
   while (begin < n) {
