@@ -19,6 +19,8 @@ Ir compile(const Request& request, ResourceStore& resources, ThreadPool& pool) {
   verify(ir, "order_effects");
   fuse_elementwise(ir);
   verify(ir, "fuse_elementwise");
+  place_parts(ir);
+  verify(ir, "place_parts");
   schedule(ir);
   verify(ir, "schedule");
   plan_memory(ir);

@@ -33,6 +33,8 @@ const char* kind_name(InstrKind kind) {
       return "snapshot";
     case InstrKind::kFused:
       return "fused";
+    case InstrKind::kJoin:
+      return "join";
   }
   return "?";
 }

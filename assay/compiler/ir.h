@@ -39,6 +39,7 @@ struct Value {
   std::shared_ptr<VariableResource> variable;
   std::string variable_name;
   bool fetched = false;
+  bool placed = false;  ///< computed right where `alias_of` has it
   Storage storage = Storage::kUnset;
   std::int64_t offset = 0;  ///< in the arena, for kPlanned
 
@@ -73,6 +74,7 @@ enum class InstrKind {
   kView,      ///< nothing: its output shares its input's memory
   kSnapshot,  ///< copies its input
   kFused,     ///< runs a FusedChain
+  kJoin,      ///< copies those inputs to their part of the output that are not computed there
 };
 
 /// One instruction of a program being compiled.
@@ -84,6 +86,7 @@ struct Instr {
   std::vector<InstrId> after;  ///< instructions that run first, beside the inputs' producers
   bool dead = false;
   std::shared_ptr<FusedChain> fused;
+  std::vector<std::int64_t> parts;  ///< of a join: the first element of each input in the output
   Effect effect = Effect::kNone;
 };
 

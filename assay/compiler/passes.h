@@ -33,6 +33,9 @@ void remove_dead(Ir& ir);
 /// Joins chains of element-wise instructions over one shape into fused loops.
 void fuse_elementwise(Ir& ir);
 
+/// Lets the parts of a joined tensor (a concatenation of rows) be computed where they end up.
+void place_parts(Ir& ir);
+
 /// Chooses the order of the instructions.
 void schedule(Ir& ir);
 

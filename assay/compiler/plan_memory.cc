@@ -74,7 +74,7 @@ void choose_storage(Ir& ir) {
       if (value.is_constant()) {
         value.storage = Storage::kConstant;
       } else if (value.alias_of >= 0 &&
-                 (instr.kind != InstrKind::kNode || value.variable != nullptr)) {
+                 (instr.kind != InstrKind::kNode || value.placed || value.variable != nullptr)) {
         value.storage = Storage::kView;
       } else if (value.alias_of < 0 && !value.fetched && value.shape.is_fully_defined() &&
                  value.dtype != DType::kString && value.dtype != DType::kResource &&
@@ -101,16 +101,21 @@ void plan_memory(Ir& ir) {
   Arena arena;
   std::vector<std::vector<ValueId>> dies(ir.order.size());
   std::vector<char> handed_on(ir.values.size(), 0);
+  std::vector<char> allocated(ir.values.size(), 0);
   for (int at = 0; at < static_cast<int>(ir.order.size()); ++at) {
     const Instr& instr = ir.instr(ir.order[static_cast<std::size_t>(at)]);
     const bool in_place = instr.kind == InstrKind::kFused ||
                           (instr.kind == InstrKind::kNode && instr.node->def()->in_place);
-    for (const ValueId v : instr.outputs) {
+    for (const ValueId output : instr.outputs) {
+      // A part of a join takes the whole join's place with it.
+      const ValueId v = ir.value(output).placed ? ir.root(output) : output;
       Value& value = ir.value(v);
-      if (value.storage != Storage::kPlanned) continue;
+      if (value.storage != Storage::kPlanned || allocated[static_cast<std::size_t>(v)] != 0)
+        continue;
+      allocated[static_cast<std::size_t>(v)] = 1;
       const std::int64_t size = padded(std::max<std::int64_t>(bytes_of(value), 1));
       bool placed = false;
-      for (std::size_t k = 0; in_place && !placed && k < instr.inputs.size(); ++k) {
+      for (std::size_t k = 0; in_place && !placed && v == output && k < instr.inputs.size(); ++k) {
         const ValueId r = ir.root(instr.inputs[k]);
         Value& input = ir.value(r);
         if (input.storage == Storage::kPlanned && last_use[static_cast<std::size_t>(r)] == at &&

@@ -76,6 +76,10 @@ struct ViewPart {
 /// at may be partial.
 using ViewFn = std::optional<ViewPart> (*)(const ViewQuery&);
 
+/// Where the inputs of a joining op (ConcatV2, Pack) begin in its output, in elements, by input; -1
+/// for inputs that are no parts. Nothing when they do not lie together. `output` is not used.
+using JoinFn = std::optional<std::vector<std::int64_t>> (*)(const ViewQuery&);
+
 /// The kernel for one dtype of the attribute `OpSpec::kernel_attr`; DType::kInvalid takes any.
 struct KernelEntry {
   DType dtype = DType::kInvalid;
@@ -105,6 +109,8 @@ struct OpSpec {
   bool reshapes_input = false;
   /// Set for ops whose outputs may be parts of an input (Slice, Split): no kernel need run then.
   ViewFn view = nullptr;
+  /// Set for ops whose inputs may be computed in place, inside the output (ConcatV2, Pack).
+  JoinFn join = nullptr;
   /// The kernel reads nothing of its inputs but their shapes (Shape, Size, Rank, ZerosLike): known
   /// before running once the shapes are.
   bool shape_only = false;

@@ -3,6 +3,7 @@
 #include "assay/graph/scope.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/array_util.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/gradient_util.h"
 #include "assay/ops/manifest.h"
 
@@ -181,7 +182,8 @@ void register_concat(OpRegistry& registry) {
                 .attrs = {"N: int >= 2", "T: type", "Tidx: {int32, int64} = DT_INT32"},
                 .shape = concat_v2_shape,
                 .gradient = concat_v2_gradient,
-                .kernels = ops::any_dtype(function_kernel<concat_v2>)});
+                .kernels = ops::any_dtype(function_kernel<concat_v2>),
+                .join = ops::concat_v2_join});
   registry.add({.name = "Concat",
                 .doc = "Joins tensors along a dimension they have; the axis comes first.",
                 .inputs = {"concat_dim: int32", "values: N * T"},

@@ -111,4 +111,40 @@ std::optional<ViewPart> unpack_view(const ViewQuery& query) {
                query.output, 1);
 }
 
+std::optional<std::vector<std::int64_t>> concat_v2_join(const ViewQuery& query) {
+  const Tensor* axis = query.input_values.back();
+  if (axis == nullptr) return std::nullopt;
+  std::vector<std::int64_t> firsts;
+  std::int64_t at = 0;
+  for (const PartialShape& partial : query.input_shapes.first(query.input_shapes.size() - 1)) {
+    if (!partial.is_fully_defined()) return std::nullopt;
+    const Shape shape = partial.to_shape();
+    const std::int64_t d =
+        int_at(*axis, 0) < 0 ? int_at(*axis, 0) + shape.rank() : int_at(*axis, 0);
+    for (int outer = 0; outer < d; ++outer) {
+      if (shape[outer] != 1) return std::nullopt;
+    }
+    firsts.push_back(at);
+    at += shape.num_elements();
+  }
+  firsts.push_back(-1);
+  return firsts;
+}
+
+std::optional<std::vector<std::int64_t>> pack_join(const ViewQuery& query) {
+  const PartialShape& partial = query.input_shapes.front();
+  if (!partial.is_fully_defined()) return std::nullopt;
+  const Shape shape = partial.to_shape();
+  std::int64_t axis = query.node.attr<std::int64_t>("axis");
+  if (axis < 0) axis += shape.rank() + 1;
+  for (int outer = 0; outer < axis; ++outer) {
+    if (shape[outer] != 1) return std::nullopt;
+  }
+  std::vector<std::int64_t> firsts;
+  for (std::size_t k = 0; k < query.input_shapes.size(); ++k) {
+    firsts.push_back(static_cast<std::int64_t>(k) * shape.num_elements());
+  }
+  return firsts;
+}
+
 }  // namespace assay::ops

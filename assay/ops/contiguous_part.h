@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "assay/graph/op_def.h"
 
@@ -18,5 +19,9 @@ std::optional<ViewPart> slice_view(const ViewQuery& query);
 std::optional<ViewPart> strided_slice_view(const ViewQuery& query);
 std::optional<ViewPart> split_view(const ViewQuery& query);
 std::optional<ViewPart> unpack_view(const ViewQuery& query);
+
+/// The join functions of ConcatV2 and Pack.
+std::optional<std::vector<std::int64_t>> concat_v2_join(const ViewQuery& query);
+std::optional<std::vector<std::int64_t>> pack_join(const ViewQuery& query);
 
 }  // namespace assay::ops

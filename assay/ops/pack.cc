@@ -166,7 +166,8 @@ void register_pack(OpRegistry& registry) {
                 .attrs = {"N: int >= 1", "T: type", "axis: int = 0"},
                 .shape = pack_shape,
                 .gradient = pack_gradient,
-                .kernels = ops::any_dtype(make_kernel<Pack>)});
+                .kernels = ops::any_dtype(make_kernel<Pack>),
+                .join = ops::pack_join});
   registry.add({.name = "Unpack",
                 .doc = "Takes a tensor apart along a dimension, which goes (tf.unstack).",
                 .inputs = {"value: T"},

@@ -40,6 +40,25 @@ class ViewKernel : public Kernel {
   Shape shape_;
 };
 
+// Copies parts into a joined tensor.
+class JoinKernel : public Kernel {
+ public:
+  JoinKernel(Shape shape, std::vector<std::int64_t> parts)
+      : shape_(shape), parts_(std::move(parts)) {}
+  void run(KernelContext& ctx) override {
+    Tensor& out = ctx.output(0, shape_);
+    for (std::size_t k = 0; k < parts_.size(); ++k) {
+      const Tensor& part = ctx.input(static_cast<int>(k));
+      Tensor place = out.part(parts_[k], part.shape());
+      copy_elements(part, place);
+    }
+  }
+
+ private:
+  Shape shape_;
+  std::vector<std::int64_t> parts_;
+};
+
 std::unique_ptr<Kernel> make_fused(const Instr& instr) {
   const compiler::FusedChain& chain = *instr.fused;
   FusedLoop loop;
@@ -106,6 +125,19 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
       }
       return;
     }
+    case InstrKind::kJoin: {
+      std::vector<ValueId> inputs;
+      std::vector<std::int64_t> parts;
+      for (std::size_t k = 0; k < instr.inputs.size(); ++k) {
+        if (ir_.value(instr.inputs[k]).placed) continue;
+        inputs.push_back(instr.inputs[k]);
+        parts.push_back(instr.parts[k]);
+      }
+      if (inputs.empty()) return;
+      const Shape shape = ir_.value(instr.outputs[0]).shape.to_shape();
+      add_step(std::make_unique<JoinKernel>(shape, std::move(parts)), instr, inputs, instr.outputs);
+      return;
+    }
     case InstrKind::kSnapshot:
       add_step(std::make_unique<SnapshotKernel>(), instr, instr.inputs, instr.outputs);
       return;
@@ -165,7 +197,7 @@ void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
   step.num_outputs = static_cast<unsigned>(outputs.size());
   for (const ValueId v : outputs) {
     args_.push_back(slot_of(v));
-    planned_.push_back(ir_.value(v).storage == Storage::kPlanned ? 1 : 0);
+    planned_.push_back(ir_.value(v).storage == Storage::kPlanned || ir_.value(v).placed ? 1 : 0);
   }
   steps_.push_back(step);
 }
