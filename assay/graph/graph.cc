@@ -117,6 +117,14 @@ Node* Graph::insert(std::unique_ptr<Node> node) {
   return added;
 }
 
+void Graph::remove_nodes_from(int first) {
+  while (num_nodes() > first) {
+    by_name_.erase(nodes_.back()->name());
+    for (ControlFrame& frame : control_stack_) frame.seen.erase(nodes_.back().get());
+    nodes_.pop_back();
+  }
+}
+
 // TF's rule (ops.Graph._control_dependencies_for_inputs): a scope's inputs are left out when an
 // input of the new node was itself made inside that scope, since it waits for them already.
 std::vector<Node*> Graph::control_inputs_for(const std::vector<Output>& inputs) const {
@@ -209,6 +217,11 @@ const std::vector<CollectionItem>& Graph::collection(const std::string& name) co
   static const std::vector<CollectionItem> none;
   const auto it = collections_.find(name);
   return it == collections_.end() ? none : it->second;
+}
+
+const std::any* Graph::find_attachment(const std::string& key) const {
+  const auto it = attachments_.find(key);
+  return it == attachments_.end() ? nullptr : &it->second;
 }
 
 namespace {

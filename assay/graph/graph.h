@@ -110,6 +110,8 @@ class Graph {
   /// Objects that other layers attach to a graph under a name (the variable store, C++ callbacks
   /// of datasets, functions). Empty any when there is none.
   std::any& attachment(const std::string& key) { return attachments_[key]; }
+  /// The same without making one; null when there is none.
+  const std::any* find_attachment(const std::string& key) const;
 
   /// No node may be added afterwards (Session freezes nothing; `Graph.finalize()` in TF).
   void finalize() { finalized_ = true; }
@@ -120,6 +122,7 @@ class Graph {
   friend class ControlDependencies;
   friend class DeviceScope;
   friend class ColocateWith;
+  friend class GraphImporter;
   struct ControlFrame {
     std::vector<Node*> nodes;
     bool clears = false;                        // the frames below do not count
@@ -127,6 +130,7 @@ class Graph {
   };
 
   Node* insert(std::unique_ptr<Node> node);
+  void remove_nodes_from(int first);  // what a failed import made; nothing else refers to them
   std::vector<Node*> control_inputs_for(const std::vector<Output>& inputs) const;
   void apply_placement(Node& node) const;
 

@@ -84,6 +84,7 @@ class Node {
 
  private:
   friend class Graph;
+  friend class GraphImporter;
   Node() = default;
 
   int id_ = 0;
