@@ -1,0 +1,309 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "assay/base/byte_source.h"
+#include "assay/base/file_system.h"
+#include "assay/cli/inspect.h"
+#include "assay/format/bundle_reader.h"
+#include "assay/format/event_reader.h"
+#include "assay/format/npy.h"
+#include "assay/format/record_io.h"
+#include "assay/train/checkpoint_management.h"
+#include "assay/train/run_dir.h"
+
+namespace assay::cli {
+namespace {
+
+Json shape_json(const Shape& shape) {
+  Json dims = Json::array();
+  for (const std::int64_t d : shape.dims()) dims.push_back(d);
+  return dims;
+}
+
+/// What one tag of an event file was seen to hold.
+struct Tag {
+  std::string type;
+  std::int64_t count = 0;
+  std::int64_t first_step = 0;
+  std::int64_t last_step = 0;
+  std::optional<double> last_value;
+};
+
+std::string type_of(const proto::Summary::Value& value) {
+  switch (value.value_case()) {
+    case proto::Summary::Value::kSimpleValue:
+      return "scalar";
+    case proto::Summary::Value::kHisto:
+      return "histogram";
+    case proto::Summary::Value::kImage:
+      return "image";
+    case proto::Summary::Value::kAudio:
+      return "audio";
+    case proto::Summary::Value::kTensor: {
+      const auto& plugin = value.metadata().plugin_data().plugin_name();
+      return plugin.empty() ? "tensor" : plugin;
+    }
+    default:
+      return "unknown";
+  }
+}
+
+std::string status_str(proto::SessionLog::SessionStatus status) {
+  switch (status) {
+    case proto::SessionLog::START:
+      return "start";
+    case proto::SessionLog::STOP:
+      return "stop";
+    case proto::SessionLog::CHECKPOINT:
+      return "checkpoint";
+    default:
+      return "unspecified";
+  }
+}
+
+bool is_prefix_of_checkpoint(const std::string& path) {
+  return posix_file_system().exists(path + ".index");
+}
+
+/// "model.ckpt-7" of "model.ckpt-7.index" or "model.ckpt-7.data-00000-of-00001"; else nothing.
+std::optional<std::string> checkpoint_prefix(const std::string& path) {
+  if (is_prefix_of_checkpoint(path)) return path;
+  if (path.ends_with(".index")) return path.substr(0, path.size() - 6);
+  const auto data = path.rfind(".data-");
+  const auto slash = path.rfind('/');
+  if (data != std::string::npos && (slash == std::string::npos || data > slash)) {
+    return path.substr(0, data);
+  }
+  return std::nullopt;
+}
+
+/// True when the file starts with a record whose length's checksum is right.
+bool starts_with_record(const std::string& path) {
+  try {
+    format::RecordReader reader(path);
+    std::string record;
+    return reader.read(record) == format::RecordReader::Status::kRecord;
+  } catch (const Error& e) {
+    if (e.code() != Code::kDataLoss && e.code() != Code::kInvalidArgument) throw;
+    return false;
+  }
+}
+
+/// True when the file's first record is the Event that every event file starts with.
+bool starts_with_event(const std::string& path) {
+  try {
+    format::RecordReader reader(path);
+    std::string record;
+    proto::Event event;
+    return reader.read(record) == format::RecordReader::Status::kRecord &&
+           event.ParseFromString(record) && event.file_version().starts_with("brain.Event:");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Json describe_checkpoint(const std::string& prefix) {
+  const format::BundleReader reader(prefix);
+  Json tensors = Json::array();
+  std::uint64_t bytes = 0;
+  for (const auto& [name, entry] : reader.entries()) {
+    Json t = {{"name", name},
+              {"dtype", dtype_name(entry.dtype)},
+              {"shape", shape_json(entry.shape)},
+              {"bytes", entry.size},
+              {"shard", entry.shard},
+              {"offset", entry.offset}};
+    if (!entry.slices.empty()) {
+      Json slices = Json::array();
+      for (const auto& slice : entry.slices) slices.push_back(slice.str());
+      t["slices"] = std::move(slices);
+    }
+    bytes += entry.size;
+    tensors.push_back(std::move(t));
+  }
+  for (const auto& [key, entry] : reader.slice_entries()) bytes += entry.size;
+  Json missing = Json::array();
+  for (int shard = 0; shard < reader.num_shards(); ++shard) {
+    const std::string path = reader.data_path(shard);
+    if (!posix_file_system().exists(path)) missing.push_back(path);
+  }
+  Json result = {{"kind", "checkpoint"},
+                 {"path", prefix},
+                 {"shards", reader.num_shards()},
+                 {"bytes", bytes},
+                 {"tensors", std::move(tensors)}};
+  if (!missing.empty()) result["missing"] = std::move(missing);
+  return result;
+}
+
+Json describe_events(const std::string& path) {
+  format::EventReader reader(path);
+  proto::Event event;
+  std::int64_t count = 0;
+  double first_time = 0;
+  double last_time = 0;
+  std::string version;
+  std::map<std::string, Tag> tags;
+  std::map<std::string, std::int64_t> others;
+  Json log = Json::array();
+  while (reader.next(event)) {
+    if (count++ == 0) first_time = event.wall_time();
+    last_time = event.wall_time();
+    switch (event.what_case()) {
+      case proto::Event::kFileVersion:
+        version = event.file_version();
+        break;
+      case proto::Event::kGraphDef:
+        ++others["graphs"];
+        break;
+      case proto::Event::kMetaGraphDef:
+        ++others["meta_graphs"];
+        break;
+      case proto::Event::kTaggedRunMetadata:
+        ++others["run_metadata"];
+        break;
+      case proto::Event::kLogMessage:
+        ++others["log_messages"];
+        break;
+      case proto::Event::kSessionLog: {
+        Json entry = {{"step", event.step()}, {"status", status_str(event.session_log().status())}};
+        if (!event.session_log().checkpoint_path().empty()) {
+          entry["checkpoint"] = event.session_log().checkpoint_path();
+        }
+        log.push_back(std::move(entry));
+        break;
+      }
+      case proto::Event::kSummary:
+        for (const auto& value : event.summary().value()) {
+          Tag& tag = tags[value.tag()];
+          if (tag.count++ == 0) {
+            tag.type = type_of(value);
+            tag.first_step = event.step();
+          }
+          tag.last_step = event.step();
+          if (value.value_case() == proto::Summary::Value::kSimpleValue) {
+            tag.last_value = value.simple_value();
+          }
+        }
+        break;
+      default:
+        ++others["empty"];
+    }
+  }
+  Json described = Json::array();
+  for (const auto& [name, tag] : tags) {
+    Json t = {{"tag", name},
+              {"type", tag.type},
+              {"count", tag.count},
+              {"first_step", tag.first_step},
+              {"last_step", tag.last_step}};
+    if (tag.last_value) t["last_value"] = *tag.last_value;
+    described.push_back(std::move(t));
+  }
+  Json result = {{"kind", "events"},         {"path", path},
+                 {"version", version},       {"events", count},
+                 {"first_time", first_time}, {"last_time", last_time}};
+  for (const auto& [name, number] : others) result[name] = number;
+  result["tags"] = std::move(described);
+  if (!log.empty()) result["session_log"] = std::move(log);
+  result["truncated"] = reader.truncated();
+  return result;
+}
+
+Json describe_records(const std::string& path) {
+  format::RecordReader reader(path);
+  std::string record;
+  std::int64_t count = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t shortest = 0;
+  std::uint64_t longest = 0;
+  auto status = reader.read(record);
+  for (; status == format::RecordReader::Status::kRecord; status = reader.read(record)) {
+    shortest = count == 0 ? record.size() : std::min<std::uint64_t>(shortest, record.size());
+    longest = std::max<std::uint64_t>(longest, record.size());
+    bytes += record.size();
+    ++count;
+  }
+  return {{"kind", "records"},
+          {"path", path},
+          {"records", count},
+          {"bytes", bytes},
+          {"shortest", shortest},
+          {"longest", longest},
+          {"truncated", status == format::RecordReader::Status::kTruncated}};
+}
+
+Json describe_npy(const std::string& path) {
+  const Tensor t = format::read_npy(path);
+  return {{"kind", "npy"},
+          {"path", path},
+          {"dtype", dtype_name(t.dtype())},
+          {"shape", shape_json(t.shape())},
+          {"value", t.str(16)}};
+}
+
+Json describe_folder(const std::string& path) {
+  FileSystem& files = posix_file_system();
+  for (const char* name : {"saved_model.pb", "saved_model.pbtxt"}) {
+    const std::string model = join_path(path, name);
+    if (!files.exists(model)) continue;
+    Json result = describe_graph(model);
+    const std::string variables = join_path(path, "variables/variables");
+    if (is_prefix_of_checkpoint(variables))
+      result["variables_file"] = describe_checkpoint(variables);
+    return result;
+  }
+  Json result = {{"kind", "folder"}, {"path", path}};
+  std::string checkpoints = path;
+  if (train::is_run_dir(path)) {
+    const train::RunInfo info = train::read_run_info(path);
+    result["kind"] = "run";
+    result["model"] = info.model;
+    Json parameters = Json::object();
+    for (const auto& [name, value] : info.parameters)
+      parameters[name] = train::parameter_str(value);
+    result["parameters"] = std::move(parameters);
+    checkpoints = train::checkpoint_dir(path);
+  }
+  std::vector<std::string> prefixes;
+  if (files.is_directory(checkpoints)) prefixes = train::find_checkpoints(checkpoints);
+  Json events = Json::array();
+  for (const std::string& file : format::list_event_files(path)) {
+    events.push_back(describe_events(file));
+  }
+  if (result["kind"] == "folder" && prefixes.empty() && events.empty()) {
+    fail(Code::kNotFound, "the folder '{}' holds no run.json, checkpoint, event file or SavedModel",
+         path);
+  }
+  result["checkpoints"] = prefixes;
+  if (!prefixes.empty()) result["newest"] = describe_checkpoint(prefixes.front());
+  result["event_files"] = std::move(events);
+  return result;
+}
+
+Json describe(const std::string& path) {
+  FileSystem& files = posix_file_system();
+  if (const auto prefix = checkpoint_prefix(path)) return describe_checkpoint(*prefix);
+  const auto info = files.stat(path);
+  if (!info) fail(Code::kNotFound, "there is no file, folder or checkpoint '{}'", path);
+  if (info->is_directory) return describe_folder(path);
+  if (info->size == 0) invalid_argument("'{}' is empty", path);
+  const auto slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name.ends_with(".npy")) return describe_npy(path);
+  if (name.find("tfevents") != std::string::npos || starts_with_event(path)) {
+    return describe_events(path);
+  }
+  if (name.ends_with(".tfrecord") || name.ends_with(".tfrecords") || starts_with_record(path)) {
+    return describe_records(path);
+  }
+  return describe_graph(path);
+}
+
+}  // namespace assay::cli
