@@ -80,6 +80,10 @@ using ViewFn = std::optional<ViewPart> (*)(const ViewQuery&);
 /// for inputs that are no parts. Nothing when they do not lie together. `output` is not used.
 using JoinFn = std::optional<std::vector<std::int64_t>> (*)(const ViewQuery&);
 
+/// Where input 0 begins inside output 0 when it lies there in one piece and all else is zero (Pad);
+/// nothing otherwise.
+using EmbedFn = std::optional<std::int64_t> (*)(const ViewQuery&);
+
 /// The kernel for one dtype of the attribute `OpSpec::kernel_attr`; DType::kInvalid takes any.
 struct KernelEntry {
   DType dtype = DType::kInvalid;
@@ -111,6 +115,14 @@ struct OpSpec {
   ViewFn view = nullptr;
   /// Set for ops whose inputs may be computed in place, inside the output (ConcatV2, Pack).
   JoinFn join = nullptr;
+  /// Set for ops that surround an input with zeros (Pad).
+  EmbedFn embed = nullptr;
+  /// Output 0 is the sum of the inputs (AddN, Add).
+  bool sums = false;
+  /// x OP neutral is exactly x, when x has the result's shape (1 for Mul and RealDiv).
+  std::optional<double> right_neutral;
+  /// neutral OP x is exactly x.
+  std::optional<double> left_neutral;
   /// The kernel reads nothing of its inputs but their shapes (Shape, Size, Rank, ZerosLike): known
   /// before running once the shapes are.
   bool shape_only = false;

@@ -147,4 +147,21 @@ std::optional<std::vector<std::int64_t>> pack_join(const ViewQuery& query) {
   return firsts;
 }
 
+std::optional<std::int64_t> pad_embed(const ViewQuery& query) {
+  const Tensor* paddings = query.input_values[1];
+  if (paddings == nullptr || !query.input_shapes[0].is_fully_defined()) return std::nullopt;
+  const Shape shape = query.input_shapes[0].to_shape();
+  Sizes begin{};
+  Shape out = shape;
+  for (int d = 0; d < shape.rank(); ++d) {
+    begin[static_cast<std::size_t>(d)] = int_at(*paddings, 2 * d);
+    out.set_dim(d, shape[d] + int_at(*paddings, 2 * d) + int_at(*paddings, 2 * d + 1));
+  }
+  Sizes size{};
+  for (int d = 0; d < shape.rank(); ++d) size[static_cast<std::size_t>(d)] = shape[d];
+  const auto part = contiguous_block(0, out, first(begin, shape.rank()), first(size, shape.rank()));
+  if (!part) return std::nullopt;
+  return part->first_element;
+}
+
 }  // namespace assay::ops

@@ -2,6 +2,7 @@
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/array_util.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/gradient_util.h"
 #include "assay/ops/manifest.h"
 #include "assay/ops/strided_copy.h"
@@ -108,7 +109,8 @@ void register_pad(OpRegistry& registry) {
                 .attrs = {"T: type", "Tpaddings: {int32, int64} = DT_INT32"},
                 .shape = pad_shape,
                 .gradient = pad_gradient,
-                .kernels = ops::any_dtype(function_kernel<pad>)});
+                .kernels = ops::any_dtype(function_kernel<pad>),
+                .embed = ops::pad_embed});
   registry.add({.name = "PadV2",
                 .doc = "Puts a value before and after the entries of each dimension.",
                 .inputs = {"input: T", "paddings: Tpaddings", "constant_values: T"},
