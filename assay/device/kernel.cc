@@ -3,26 +3,29 @@
 namespace assay {
 
 Tensor& KernelContext::output(int i, const Shape& shape) {
-  const auto k = static_cast<std::size_t>(i);
-  Tensor& slot = *outputs_[k];
-  if (planned_[k] != 0) {
-    ASSAY_CHECK(slot.shape() == shape);
+  Tensor& slot = *outputs_[static_cast<std::size_t>(i)];
+  if (planned_[static_cast<std::size_t>(i)] != 0) {
+    if (!(slot.shape() == shape)) [[unlikely]] {
+      fail(Code::kInternal,
+           "this is a bug in Assay: output {} was planned as {}, the kernel gives {}", i,
+           slot.shape().str(), shape.str());
+    }
     return slot;
   }
-  // The last run's memory serves again when nobody else holds it.
-  if (!(slot.shape() == shape && slot.unique())) slot = Tensor(slot.dtype(), shape);
+  // What an earlier run left is used again when nobody else holds it.
+  if (slot.shape() == shape && slot.unique()) return slot;
+  slot = Tensor(slot.dtype(), shape);
   return slot;
 }
 
 void KernelContext::set_output(int i, const Tensor& value) {
-  const auto k = static_cast<std::size_t>(i);
-  Tensor& slot = *outputs_[k];
-  if (planned_[k] == 0) {
+  Tensor& slot = *outputs_[static_cast<std::size_t>(i)];
+  if (planned_[static_cast<std::size_t>(i)] == 0) {
     slot = value;
     return;
   }
-  ASSAY_CHECK(slot.shape() == value.shape());
-  if (slot.raw() != value.raw()) copy_elements(value, slot);
+  Tensor& place = output(i, value.shape());
+  if (place.raw() != value.raw()) copy_elements(value, place);
 }
 
 }  // namespace assay
