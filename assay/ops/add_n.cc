@@ -31,13 +31,13 @@ class AddN : public Kernel {
       return;
     }
     Tensor& out = ctx.output(0, shape);
-    ctx.pool().parallel_for(
-        shape.num_elements(), cpu::kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-          const auto block = static_cast<std::int64_t>(kBlockBytes / size_);
-          for (std::int64_t i = begin; i < end; i += block) {
-            add_block(ctx, out, i, std::min(block, end - i));
-          }
-        });
+    ctx.pool().parallel_for(shape.num_elements(), cpu::kElementwiseGrain,
+                            [&](std::int64_t begin, std::int64_t end) {
+                              const auto block = static_cast<std::int64_t>(kBlockBytes / size_);
+                              for (std::int64_t i = begin; i < end; i += block) {
+                                add_block(ctx, out, i, std::min(block, end - i));
+                              }
+                            });
   }
 
  private:
@@ -89,8 +89,8 @@ void add_n_gradient(GradientContext& g) {
 }
 
 std::vector<KernelEntry> add_n_kernels() {
-  std::vector<KernelEntry> kernels = elementwise_kernels(kBinary<cpu::BinaryOp::kAdd>,
-                                                         "T: numbertype");
+  std::vector<KernelEntry> kernels =
+      elementwise_kernels(kBinary<cpu::BinaryOp::kAdd>, "T: numbertype");
   for (KernelEntry& entry : kernels) entry.make = make_kernel<AddN>;
   return kernels;
 }

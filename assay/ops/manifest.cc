@@ -3,6 +3,7 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
+  register_add_n(registry);
   register_broadcast_args(registry);
   register_candidate_sampler(registry);
   register_concat(registry);
@@ -21,6 +22,12 @@ void register_all_ops(OpRegistry& registry) {
   register_gather_nd(registry);
   register_identity(registry);
   register_iterator(registry);
+  register_math_activation(registry);
+  register_math_binary(registry);
+  register_math_compare(registry);
+  register_math_trigonometry(registry);
+  register_math_unary(registry);
+  register_matmul(registry);
   register_mirror_pad(registry);
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);
@@ -30,8 +37,11 @@ void register_all_ops(OpRegistry& registry) {
   register_pad(registry);
   register_random(registry);
   register_random_stateless(registry);
+  register_reduction(registry);
   register_reshape(registry);
+  register_scan(registry);
   register_segment(registry);
+  register_select_cast(registry);
   register_shape(registry);
   register_slice(registry);
   register_split(registry);

@@ -15,13 +15,23 @@ constexpr const char* kRealNumbers =
     "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}";
 constexpr const char* kFloatsDefault = "T: {half, bfloat16, float, double} = DT_FLOAT";
 
-DType type_of(const GradientContext& g) { return base_dtype(g.input(0).dtype()); }
+DType type_of(const GradientContext& g) {
+  return base_dtype(g.input(0).dtype());
+}
 
 // Activations whose gradient op takes (gradients, outputs).
-void relu_gradient(GradientContext& g) { g.set(0, g.op("ReluGrad", {g.grad(), g.output(0)})); }
-void relu6_gradient(GradientContext& g) { g.set(0, g.op("Relu6Grad", {g.grad(), g.output(0)})); }
-void elu_gradient(GradientContext& g) { g.set(0, g.op("EluGrad", {g.grad(), g.output(0)})); }
-void selu_gradient(GradientContext& g) { g.set(0, g.op("SeluGrad", {g.grad(), g.output(0)})); }
+void relu_gradient(GradientContext& g) {
+  g.set(0, g.op("ReluGrad", {g.grad(), g.output(0)}));
+}
+void relu6_gradient(GradientContext& g) {
+  g.set(0, g.op("Relu6Grad", {g.grad(), g.output(0)}));
+}
+void elu_gradient(GradientContext& g) {
+  g.set(0, g.op("EluGrad", {g.grad(), g.output(0)}));
+}
+void selu_gradient(GradientContext& g) {
+  g.set(0, g.op("SeluGrad", {g.grad(), g.output(0)}));
+}
 void sigmoid_gradient(GradientContext& g) {
   g.set(0, g.op("SigmoidGrad", {g.output(0), g.grad()}));
 }
@@ -32,7 +42,8 @@ void softsign_gradient(GradientContext& g) {
   g.set(0, g.op("SoftsignGrad", {g.grad(), g.input(0)}));
 }
 void leaky_relu_gradient(GradientContext& g) {
-  g.set(0, g.op("LeakyReluGrad", {g.grad(), g.input(0)}, {{"alpha", g.node().attr<float>("alpha")}}));
+  g.set(0,
+        g.op("LeakyReluGrad", {g.grad(), g.input(0)}, {{"alpha", g.node().attr<float>("alpha")}}));
 }
 
 // Linear in the gradient, flat in the features.
@@ -41,8 +52,8 @@ void flat_gradient(GradientContext& g) {
   g.set(1, g.op("ZerosLike", {g.input(1)}));
 }
 void leaky_relu_grad_gradient(GradientContext& g) {
-  g.set(0, g.op("LeakyReluGrad", {g.grad(), g.input(1)},
-                {{"alpha", g.node().attr<float>("alpha")}}));
+  g.set(0,
+        g.op("LeakyReluGrad", {g.grad(), g.input(1)}, {{"alpha", g.node().attr<float>("alpha")}}));
   g.set(1, g.op("ZerosLike", {g.input(1)}));
 }
 
@@ -173,15 +184,13 @@ void register_math_activation(OpRegistry& r) {
   add_activation(r, "Softplus", "log(1 + exp(x)) of each element.", kHalfFirst,
                  kUnary<UnaryOp::kSoftplus>, softplus_gradient);
   add_backprop(r, "SoftplusGrad", "The gradient of Softplus: gradients * sigmoid(features).",
-               "features: T", kHalfFirst, kBinary<BinaryOp::kSoftplusGrad>,
-               softplus_grad_gradient);
+               "features: T", kHalfFirst, kBinary<BinaryOp::kSoftplusGrad>, softplus_grad_gradient);
   add_activation(r, "Softsign", "x / (1 + |x|) of each element.", kHalfFirst,
                  kUnary<UnaryOp::kSoftsign>, softsign_gradient);
   add_backprop(r, "SoftsignGrad", "The gradient of Softsign: gradients / (1 + |features|)^2.",
-               "features: T", kHalfFirst, kBinary<BinaryOp::kSoftsignGrad>,
-               softsign_grad_gradient);
-  add_unary(r, "Sigmoid", "1 / (1 + exp(-x)) of each element.", kFloats,
-            kUnary<UnaryOp::kSigmoid>, sigmoid_gradient);
+               "features: T", kHalfFirst, kBinary<BinaryOp::kSoftsignGrad>, softsign_grad_gradient);
+  add_unary(r, "Sigmoid", "1 / (1 + exp(-x)) of each element.", kFloats, kUnary<UnaryOp::kSigmoid>,
+            sigmoid_gradient);
   static constexpr const ElementwiseDef& sigmoid_grad = kBinary<BinaryOp::kSigmoidGrad>;
   r.add({.name = "SigmoidGrad",
          .doc = "dy y (1 - y): the gradient of Sigmoid by its output.",

@@ -22,7 +22,9 @@ ElementwiseLoop truncate_div_loop(DType dtype) {
 }
 constexpr ElementwiseDef kTruncateDiv{.arity = 2, .loop = &truncate_div_loop};
 
-DType type_of(const GradientContext& g) { return base_dtype(g.input(0).dtype()); }
+DType type_of(const GradientContext& g) {
+  return base_dtype(g.input(0).dtype());
+}
 
 // Sets the gradients of both inputs, each summed down to its input's shape.
 void set_both(GradientContext& g, Output of_x, Output of_y) {
@@ -30,9 +32,13 @@ void set_both(GradientContext& g, Output of_x, Output of_y) {
   g.set(1, g.unbroadcast(of_y, g.input(0), g.input(1), false));
 }
 
-void add_gradient(GradientContext& g) { set_both(g, g.grad(), g.grad()); }
+void add_gradient(GradientContext& g) {
+  set_both(g, g.grad(), g.grad());
+}
 
-void sub_gradient(GradientContext& g) { set_both(g, g.grad(), g.op("Neg", {g.grad()})); }
+void sub_gradient(GradientContext& g) {
+  set_both(g, g.grad(), g.op("Neg", {g.grad()}));
+}
 
 void mul_gradient(GradientContext& g) {
   set_both(g, g.op("Mul", {g.grad(), g.input(1)}), g.op("Mul", {g.input(0), g.grad()}));
@@ -50,8 +56,12 @@ void quotient_gradient(GradientContext& g, const char* divide) {
   const Output of_y = g.op("Mul", {g.grad(), g.op(divide, {once, y})});
   set_both(g, g.op(divide, {g.grad(), y}), of_y);
 }
-void div_gradient(GradientContext& g) { quotient_gradient(g, "RealDiv"); }
-void div_no_nan_gradient(GradientContext& g) { quotient_gradient(g, "DivNoNan"); }
+void div_gradient(GradientContext& g) {
+  quotient_gradient(g, "RealDiv");
+}
+void div_no_nan_gradient(GradientContext& g) {
+  quotient_gradient(g, "DivNoNan");
+}
 
 // (1, -floor(x / y)).
 void floor_mod_gradient(GradientContext& g) {
@@ -78,8 +88,12 @@ void extremum_gradient(GradientContext& g, const char* selector) {
   const Output first = g.op(selector, {g.input(0), g.input(1)});
   set_both(g, g.op("Select", {first, g.grad(), zeros}), g.op("Select", {first, zeros, g.grad()}));
 }
-void maximum_gradient(GradientContext& g) { extremum_gradient(g, "GreaterEqual"); }
-void minimum_gradient(GradientContext& g) { extremum_gradient(g, "LessEqual"); }
+void maximum_gradient(GradientContext& g) {
+  extremum_gradient(g, "GreaterEqual");
+}
+void minimum_gradient(GradientContext& g) {
+  extremum_gradient(g, "LessEqual");
+}
 
 void squared_difference_gradient(GradientContext& g) {
   const Output twice = g.op("Mul", {g.scalar(2, type_of(g)), g.grad()});
@@ -146,8 +160,8 @@ void register_math_binary(OpRegistry& r) {
              kBinary<BinaryOp::kMinimum>, minimum_gradient);
   add_binary(r, "SquaredDifference", "(x - y)^2, broadcasting.", kSigned,
              kBinary<BinaryOp::kSquaredDifference>, squared_difference_gradient);
-  add_binary(r, "Xdivy", "x / y, broadcasting; 0 where x is 0.", kNoNan,
-             kBinary<BinaryOp::kXdivy>, xdivy_gradient);
+  add_binary(r, "Xdivy", "x / y, broadcasting; 0 where x is 0.", kNoNan, kBinary<BinaryOp::kXdivy>,
+             xdivy_gradient);
   add_binary(r, "Xlogy", "x log(y), broadcasting; 0 where x is 0.", kNoNan,
              kBinary<BinaryOp::kXlogy>, xlogy_gradient);
 }

@@ -9,7 +9,9 @@ namespace {
 
 using cpu::CompareOp;
 
-DType to_bool(DType) { return DType::kBool; }
+DType to_bool(DType) {
+  return DType::kBool;
+}
 
 template <CompareOp Op>
 ElementwiseLoop compare_loop_of(DType dtype) {
@@ -19,11 +21,14 @@ template <CompareOp Op>
 inline constexpr ElementwiseDef kCompare{
     .arity = 2, .loop = &compare_loop_of<Op>, .result = &to_bool};
 template <cpu::UnaryOp Op>
-inline constexpr ElementwiseDef kTest{
-    .arity = 1, .loop = &unary_loop_of<Op>, .result = &to_bool};
+inline constexpr ElementwiseDef kTest{.arity = 1, .loop = &unary_loop_of<Op>, .result = &to_bool};
 
-ElementwiseLoop and_loop(DType) { return cpu::logical_and_loop(); }
-ElementwiseLoop or_loop(DType) { return cpu::logical_or_loop(); }
+ElementwiseLoop and_loop(DType) {
+  return cpu::logical_and_loop();
+}
+ElementwiseLoop or_loop(DType) {
+  return cpu::logical_or_loop();
+}
 constexpr ElementwiseDef kAnd{.arity = 2, .loop = &and_loop};
 constexpr ElementwiseDef kOr{.arity = 2, .loop = &or_loop};
 

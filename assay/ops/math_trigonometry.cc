@@ -10,10 +10,16 @@ namespace {
 using cpu::BinaryOp;
 using cpu::UnaryOp;
 
-Output one(GradientContext& g) { return g.scalar(1, base_dtype(g.input(0).dtype())); }
-Output times_grad(GradientContext& g, Output factor) { return g.op("Mul", {g.grad(), factor}); }
+Output one(GradientContext& g) {
+  return g.scalar(1, base_dtype(g.input(0).dtype()));
+}
+Output times_grad(GradientContext& g, Output factor) {
+  return g.op("Mul", {g.grad(), factor});
+}
 
-void sin_gradient(GradientContext& g) { g.set(0, times_grad(g, g.op("Cos", {g.input(0)}))); }
+void sin_gradient(GradientContext& g) {
+  g.set(0, times_grad(g, g.op("Cos", {g.input(0)})));
+}
 
 void cos_gradient(GradientContext& g) {
   g.set(0, g.op("Mul", {g.op("Neg", {g.grad()}), g.op("Sin", {g.input(0)})}));
@@ -29,7 +35,9 @@ Output asin_derivative(GradientContext& g) {
   const Output rest = g.op("Sub", {one(g), g.op("Square", {g.input(0)})});
   return g.op("Reciprocal", {g.op("Sqrt", {rest})});
 }
-void asin_gradient(GradientContext& g) { g.set(0, times_grad(g, asin_derivative(g))); }
+void asin_gradient(GradientContext& g) {
+  g.set(0, times_grad(g, asin_derivative(g)));
+}
 void acos_gradient(GradientContext& g) {
   g.set(0, g.op("Mul", {g.op("Neg", {g.grad()}), asin_derivative(g)}));
 }
@@ -39,10 +47,16 @@ void atan_gradient(GradientContext& g) {
   g.set(0, times_grad(g, g.op("Reciprocal", {sum})));
 }
 
-void sinh_gradient(GradientContext& g) { g.set(0, times_grad(g, g.op("Cosh", {g.input(0)}))); }
-void cosh_gradient(GradientContext& g) { g.set(0, times_grad(g, g.op("Sinh", {g.input(0)}))); }
+void sinh_gradient(GradientContext& g) {
+  g.set(0, times_grad(g, g.op("Cosh", {g.input(0)})));
+}
+void cosh_gradient(GradientContext& g) {
+  g.set(0, times_grad(g, g.op("Sinh", {g.input(0)})));
+}
 
-void tanh_gradient(GradientContext& g) { g.set(0, g.op("TanhGrad", {g.output(0), g.grad()})); }
+void tanh_gradient(GradientContext& g) {
+  g.set(0, g.op("TanhGrad", {g.output(0), g.grad()}));
+}
 
 void asinh_gradient(GradientContext& g) {
   g.set(0, g.op("RealDiv", {g.grad(), g.op("Cosh", {g.output(0)})}));

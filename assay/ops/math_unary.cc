@@ -14,22 +14,30 @@ namespace {
 using cpu::BinaryOp;
 using cpu::UnaryOp;
 
-DType type_of(const GradientContext& g) { return base_dtype(g.input(0).dtype()); }
+DType type_of(const GradientContext& g) {
+  return base_dtype(g.input(0).dtype());
+}
 
-void neg_gradient(GradientContext& g) { g.set(0, g.op("Neg", {g.grad()})); }
+void neg_gradient(GradientContext& g) {
+  g.set(0, g.op("Neg", {g.grad()}));
+}
 
 void abs_gradient(GradientContext& g) {
   g.set(0, g.op("Mul", {g.grad(), g.op("Sign", {g.input(0)})}));
 }
 
-void sign_gradient(GradientContext& g) { g.set(0, g.op("ZerosLike", {g.input(0)})); }
+void sign_gradient(GradientContext& g) {
+  g.set(0, g.op("ZerosLike", {g.input(0)}));
+}
 
 void square_gradient(GradientContext& g) {
   const Output twice = g.op("Mul", {g.input(0), g.scalar(2, type_of(g))});
   g.set(0, g.op("Mul", {g.grad(), twice}));
 }
 
-void exp_gradient(GradientContext& g) { g.set(0, g.op("Mul", {g.grad(), g.output(0)})); }
+void exp_gradient(GradientContext& g) {
+  g.set(0, g.op("Mul", {g.grad(), g.output(0)}));
+}
 
 void expm1_gradient(GradientContext& g) {
   g.set(0, g.op("Mul", {g.grad(), g.op("Exp", {g.input(0)})}));
@@ -48,8 +56,12 @@ void log1p_gradient(GradientContext& g) {
 void reciprocal_gradient(GradientContext& g) {
   g.set(0, g.op("ReciprocalGrad", {g.output(0), g.grad()}));
 }
-void sqrt_gradient(GradientContext& g) { g.set(0, g.op("SqrtGrad", {g.output(0), g.grad()})); }
-void rsqrt_gradient(GradientContext& g) { g.set(0, g.op("RsqrtGrad", {g.output(0), g.grad()})); }
+void sqrt_gradient(GradientContext& g) {
+  g.set(0, g.op("SqrtGrad", {g.output(0), g.grad()}));
+}
+void rsqrt_gradient(GradientContext& g) {
+  g.set(0, g.op("RsqrtGrad", {g.output(0), g.grad()}));
+}
 
 // -dy y^2.
 void reciprocal_grad_gradient(GradientContext& g) {
@@ -80,8 +92,12 @@ void gaussian_gradient(GradientContext& g, double scale) {
   const Output bell = g.op("Exp", {g.op("Neg", {g.op("Square", {g.input(0)})})});
   g.set(0, g.op("Mul", {g.op("Mul", {g.grad(), g.scalar(scale, type_of(g))}), bell}));
 }
-void erf_gradient(GradientContext& g) { gaussian_gradient(g, 2 * std::numbers::inv_sqrtpi); }
-void erfc_gradient(GradientContext& g) { gaussian_gradient(g, -2 * std::numbers::inv_sqrtpi); }
+void erf_gradient(GradientContext& g) {
+  gaussian_gradient(g, 2 * std::numbers::inv_sqrtpi);
+}
+void erfc_gradient(GradientContext& g) {
+  gaussian_gradient(g, -2 * std::numbers::inv_sqrtpi);
+}
 
 void lgamma_gradient(GradientContext& g) {
   g.set(0, g.op("Mul", {g.grad(), g.op("Digamma", {g.input(0)})}));

@@ -221,9 +221,7 @@ void batch_matmul_shape(ShapeContext& c) {
   if (!x.has_rank() || !y.has_rank()) return;
   const bool ax = c.attr<bool>("adj_x");
   const bool ay = c.attr<bool>("adj_y");
-  const auto tail = [](const PartialShape& s, bool first) {
-    return s[s.rank() - (first ? 2 : 1)];
-  };
+  const auto tail = [](const PartialShape& s, bool first) { return s[s.rank() - (first ? 2 : 1)]; };
   if (!merge_dims(tail(x, ax), tail(y, !ay))) {
     c.mismatch("inner sizes differ: left {}{}, right {}{}", c.describe_input(0),
                ax ? " transposed" : "", c.describe_input(1), ay ? " transposed" : "");

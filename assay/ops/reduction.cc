@@ -25,8 +25,7 @@ template <ReduceOp Op>
 class Reduction : public Kernel {
  public:
   explicit Reduction(const KernelInit& init)
-      : keep_dims_(init.attr<bool>("keep_dims")),
-        dtype_(base_dtype(init.node.input(0).dtype())) {
+      : keep_dims_(init.attr<bool>("keep_dims")), dtype_(base_dtype(init.node.input(0).dtype())) {
     if (init.input_values[1] != nullptr && init.input_shapes[0].is_fully_defined()) {
       plan_.emplace(init.input_shapes[0].to_shape(), ints_of(*init.input_values[1]), keep_dims_);
     }
@@ -109,7 +108,9 @@ Output spread_gradient(GradientContext& g) {
   return g.op("Tile", {kept, spread.multiples});
 }
 
-void sum_gradient(GradientContext& g) { g.set(0, spread_gradient(g)); }
+void sum_gradient(GradientContext& g) {
+  g.set(0, spread_gradient(g));
+}
 
 void mean_gradient(GradientContext& g) {
   const Output sum = spread_gradient(g);
@@ -134,8 +135,8 @@ void extremum_gradient(GradientContext& g) {
   const Output kept_dims = spread_of(g).kept_dims;
   const Output y = g.op("Reshape", {g.output(0), kept_dims});
   const Output grad = g.op("Reshape", {g.grad(), kept_dims});
-  const Output hits = g.op("Cast", {g.op("Equal", {y, g.input(0)})},
-                           {{"DstT", base_dtype(g.input(0).dtype())}});
+  const Output hits =
+      g.op("Cast", {g.op("Equal", {y, g.input(0)})}, {{"DstT", base_dtype(g.input(0).dtype())}});
   const Output count = g.op("Reshape", {g.op("Sum", {hits, g.input(1)}), kept_dims});
   g.set(0, g.op("Mul", {g.op("RealDiv", {hits, count}), grad}));
 }
@@ -178,8 +179,8 @@ void prod_gradient(GradientContext& g) {
 template <ReduceOp Op>
 std::vector<KernelEntry> number_kernels(bool complex) {
   std::vector<KernelEntry> kernels;
-  for (const DType t : {float32, float64, int32, int64, int8, int16, uint8, uint16,
-                        DType::kUInt32, DType::kUInt64}) {
+  for (const DType t : {float32, float64, int32, int64, int8, int16, uint8, uint16, DType::kUInt32,
+                        DType::kUInt64}) {
     kernels.push_back({t, make_kernel<Reduction<Op>>});
   }
   if (complex) {
@@ -196,8 +197,7 @@ void add_reduction(OpRegistry& r, std::string name, std::string doc, GradientFn 
          .doc = std::move(doc),
          .inputs = {"input: T", "reduction_indices: Tidx"},
          .outputs = {"output: T"},
-         .attrs = {"keep_dims: bool = false", "T: numbertype",
-                   "Tidx: {int32, int64} = DT_INT32"},
+         .attrs = {"keep_dims: bool = false", "T: numbertype", "Tidx: {int32, int64} = DT_INT32"},
          .shape = shapes::reduction,
          .gradient = gradient,
          .kernels = number_kernels<Op>(complex)});
@@ -219,8 +219,8 @@ void add_logical_reduction(OpRegistry& r, std::string name, std::string doc) {
 
 void register_reduction(OpRegistry& r) {
   add_reduction<ReduceOp::kSum>(r, "Sum", "The sum over axes; of nothing 0.", sum_gradient, true);
-  add_reduction<ReduceOp::kMean>(r, "Mean", "The mean over axes; of no floats NaN.",
-                                 mean_gradient, true);
+  add_reduction<ReduceOp::kMean>(r, "Mean", "The mean over axes; of no floats NaN.", mean_gradient,
+                                 true);
   add_reduction<ReduceOp::kProd>(r, "Prod", "The product over axes; of nothing 1.", prod_gradient,
                                  true);
   add_reduction<ReduceOp::kMax>(r, "Max", "The largest over axes; of no floats -infinity.",

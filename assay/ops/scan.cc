@@ -21,8 +21,8 @@ struct Axis {
 
 int axis_index(const Tensor& axis, int rank) {
   if (axis.num_elements() != 1) invalid_argument("axis must be a scalar, got {}", axis.str());
-  const std::int64_t a = axis.dtype() == DType::kInt32 ? axis.data<std::int32_t>()[0]
-                                                       : axis.data<std::int64_t>()[0];
+  const std::int64_t a =
+      axis.dtype() == DType::kInt32 ? axis.data<std::int32_t>()[0] : axis.data<std::int64_t>()[0];
   if (a < -rank || a >= rank) {
     invalid_argument("axis {} is out of range: it must be in [{}, {})", a, -rank, rank);
   }
@@ -105,16 +105,16 @@ class Scan : public Kernel {
 void cumsum_gradient(GradientContext& g) {
   const bool exclusive = g.node().attr<bool>("exclusive");
   const bool reverse = g.node().attr<bool>("reverse");
-  g.set(0, g.op("Cumsum", {g.grad(), g.input(1)},
-                {{"exclusive", exclusive}, {"reverse", !reverse}}));
+  g.set(0,
+        g.op("Cumsum", {g.grad(), g.input(1)}, {{"exclusive", exclusive}, {"reverse", !reverse}}));
 }
 
 void cumprod_gradient(GradientContext& g) {
   const bool exclusive = g.node().attr<bool>("exclusive");
   const bool reverse = g.node().attr<bool>("reverse");
   const Output product = g.op("Mul", {g.output(0), g.grad()});
-  const Output sum = g.op("Cumsum", {product, g.input(1)},
-                          {{"exclusive", exclusive}, {"reverse", !reverse}});
+  const Output sum =
+      g.op("Cumsum", {product, g.input(1)}, {{"exclusive", exclusive}, {"reverse", !reverse}});
   g.set(0, g.op("RealDiv", {sum, g.input(0)}));
 }
 
@@ -165,12 +165,13 @@ class ArgExtremum : public Kernel {
 template <bool Max>
 std::unique_ptr<Kernel> make_arg_extremum(const KernelInit& init) {
   const bool narrow = init.attr<DType>("output_type") == DType::kInt32;
-  return dispatch_numeric(
-      base_dtype(init.node.input(0).dtype()), [&](auto zero) -> std::unique_ptr<Kernel> {
-        using T = decltype(zero);
-        if (narrow) return std::make_unique<ArgExtremum<T, std::int32_t, Max>>(init);
-        return std::make_unique<ArgExtremum<T, std::int64_t, Max>>(init);
-      });
+  return dispatch_numeric(base_dtype(init.node.input(0).dtype()),
+                          [&](auto zero) -> std::unique_ptr<Kernel> {
+                            using T = decltype(zero);
+                            if (narrow)
+                              return std::make_unique<ArgExtremum<T, std::int32_t, Max>>(init);
+                            return std::make_unique<ArgExtremum<T, std::int64_t, Max>>(init);
+                          });
 }
 
 void arg_shape(ShapeContext& c) {
