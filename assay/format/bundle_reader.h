@@ -37,7 +37,9 @@ class BundleReader {
   const std::string& prefix() const { return prefix_; }
   int num_shards() const { return num_shards_; }
   bool big_endian() const { return big_endian_; }
-  std::string index_path() const { return prefix_ + ".index"; }
+  /// The files read. Beside PREFIX.index there may be PREFIX.index.new, left by a writer that was
+  /// killed while it replaced the checkpoint: it is complete, and it is the one that is read.
+  const std::string& index_path() const { return index_path_; }
   std::string data_path(int shard) const;
 
   /// The tensors by name.
@@ -66,6 +68,8 @@ class BundleReader {
 
   std::string prefix_;
   FileSystem& fs_;
+  std::string index_path_;
+  bool replacing_ = false;  // PREFIX.index.new is read
   int num_shards_ = 0;
   bool big_endian_ = false;
   std::map<std::string, BundleEntry> entries_;

@@ -30,8 +30,8 @@ class BundleWriter {
   /// A part of the tensor `name`; the parts must have one dtype and full shape.
   void add_slice(const std::string& name, const Shape& full_shape, const TensorSlice& slice,
                  const Tensor& tensor);
-  /// Makes the checkpoint visible: data file, then index. When it throws, an older checkpoint of
-  /// that prefix is as it was unless the data file was renamed already.
+  /// Makes the checkpoint visible. Whenever it is interrupted, BundleReader finds the older
+  /// checkpoint of that prefix or the new one, whole.
   void finish();
 
  private:
@@ -39,11 +39,14 @@ class BundleWriter {
   void append(const void* data, std::size_t size);
   void flush();
   std::string index_bytes() const;
+  /// Ends what a killed writer of this prefix left.
+  void complete_replacement();
   void remove_temporaries() noexcept;
 
   std::string prefix_;
   FileSystem& fs_;
   std::string data_path_;
+  std::string index_path_;
   std::string temporary_data_;
   std::string temporary_index_;
   std::unique_ptr<WritableFile> data_;
