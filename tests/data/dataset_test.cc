@@ -109,14 +109,14 @@ TEST_F(DatasetTest, NodesAreTensorFlows) {
       .batch(2)
       .make_initializable_iterator()
       .get_next();
-  EXPECT_THAT(names_of(graph_),
-              ElementsAre("normalize_element/component_0", "TensorSliceDataset", "buffer_size",
-                          "seed", "seed2/Const", "seed2/Equal/y", "seed2/Equal",
-                          "seed2/Equal_1/y", "seed2/Equal_1", "seed2/LogicalAnd", "seed2/Const_1",
-                          "seed2", "ShuffleDataset", "count", "RepeatDataset", "batch_size",
-                          "drop_remainder", "BatchDatasetV2", "optimizations", "OptimizeDataset",
-                          "ModelDataset", "IteratorV2", "MakeIterator", "IteratorToStringHandle",
-                          "IteratorGetNext"));
+  EXPECT_THAT(
+      names_of(graph_),
+      ElementsAre("normalize_element/component_0", "TensorSliceDataset", "buffer_size", "seed",
+                  "seed2/Const", "seed2/Equal/y", "seed2/Equal", "seed2/Equal_1/y", "seed2/Equal_1",
+                  "seed2/LogicalAnd", "seed2/Const_1", "seed2", "ShuffleDataset", "count",
+                  "RepeatDataset", "batch_size", "drop_remainder", "BatchDatasetV2",
+                  "optimizations", "OptimizeDataset", "ModelDataset", "IteratorV2", "MakeIterator",
+                  "IteratorToStringHandle", "IteratorGetNext"));
 }
 
 TEST_F(DatasetTest, BatchKeepsOrDropsTheRemainder) {
@@ -209,19 +209,17 @@ TEST_F(DatasetTest, MapByGraphAndByCode) {
 
 TEST_F(DatasetTest, MapMayNotUseTheGraphAroundIt) {
   const Output outside = constant(1);
-  EXPECT_THROW(Dataset::range(2).map([&](const std::vector<Output>&) {
-    return std::vector<Output>{outside};
-  }),
+  EXPECT_THROW(Dataset::range(2).map(
+                   [&](const std::vector<Output>&) { return std::vector<Output>{outside}; }),
                Error);
 }
 
 TEST_F(DatasetTest, FilterKeepsWhatThePredicateTakes) {
-  const Dataset odd = Dataset::range(6).filter([](const Element& e) {
-    return e[0].item<std::int64_t>() % 2 == 1;
-  });
+  const Dataset odd =
+      Dataset::range(6).filter([](const Element& e) { return e[0].item<std::int64_t>() % 2 == 1; });
   EXPECT_THAT(values(odd), ElementsAre(1, 3, 5));
-  const Dataset big = Dataset::range(6).filter(
-      [](const std::vector<Output>& e) { return greater(e[0], 3); });
+  const Dataset big =
+      Dataset::range(6).filter([](const std::vector<Output>& e) { return greater(e[0], 3); });
   EXPECT_THAT(values(big), ElementsAre(4, 5));
 }
 
@@ -351,25 +349,24 @@ TEST_F(DatasetTest, GetNextAsTuple) {
 
 TEST_F(DatasetTest, StateGoesOnWhereItWasSaved) {
   set_random_seed(5);
-  const Dataset d = Dataset::range(40)
-                        .shuffle(7)
-                        .map(
-                            [](const Element& e) {
-                              return Element{
-                                  Tensor::scalar<std::int64_t>(e[0].item<std::int64_t>() * 10)};
-                            },
-                            {DType::kInt64}, {PartialShape::scalar()})
-                        .repeat(3)
-                        .batch(4)
-                        .prefetch(2);
+  const Dataset d =
+      Dataset::range(40)
+          .shuffle(7)
+          .map(
+              [](const Element& e) {
+                return Element{Tensor::scalar<std::int64_t>(e[0].item<std::int64_t>() * 10)};
+              },
+              {DType::kInt64}, {PartialShape::scalar()})
+          .repeat(3)
+          .batch(4)
+          .prefetch(2);
   const Iterator it = d.make_initializable_iterator();
   const auto next = it.get_next();
   for (const std::size_t before : {0u, 3u, 11u, 29u, 30u}) {
     Session first;
     first.run(it.initializer());
     take(first, next, before);
-    const auto state =
-        first.resources().find<IteratorResource>(it.resource_name())->save();
+    const auto state = first.resources().find<IteratorResource>(it.resource_name())->save();
     const auto expected = numbers(take(first, next));
     Session second;
     second.run(it.initializer());
