@@ -15,6 +15,8 @@ Json describe_graph(const std::string& path);
 Json describe_events(const std::string& path);
 Json describe_records(const std::string& path);
 Json describe_npy(const std::string& path);
+/// The state file "checkpoint" of a folder.
+Json describe_checkpoint_state(const std::string& path);
 /// A run folder, a folder of checkpoints or a SavedModel.
 Json describe_folder(const std::string& path);
 

@@ -152,6 +152,9 @@ void print_description(const Json& d) {
                d["records"].get<std::int64_t>(), d["shortest"].get<std::int64_t>(),
                d["longest"].get<std::int64_t>(), bytes_str(d["bytes"].get<std::uint64_t>()),
                d["truncated"] == true ? "; the last one is cut short" : "");
+  } else if (kind == "checkpoint_state") {
+    fmt::print("checkpoint state {}: newest {}\n", text_of(d["path"]), text_of(d["newest"]));
+    for (const Json& prefix : d["checkpoints"]) fmt::print("  {}\n", text_of(prefix));
   } else if (kind == "npy") {
     fmt::print("npy {}: {}\n", text_of(d["path"]), text_of(d["value"]));
   } else if (kind == "run" || kind == "folder") {

@@ -239,6 +239,15 @@ Json describe_records(const std::string& path) {
           {"truncated", status == format::RecordReader::Status::kTruncated}};
 }
 
+Json describe_checkpoint_state(const std::string& path) {
+  const auto state = train::get_checkpoint_state(parent_directory(path));
+  if (!state) fail(Code::kNotFound, "there is no file '{}'", path);
+  return {{"kind", "checkpoint_state"},
+          {"path", path},
+          {"newest", state->model_checkpoint_path},
+          {"checkpoints", state->all_model_checkpoint_paths}};
+}
+
 Json describe_npy(const std::string& path) {
   const Tensor t = format::read_npy(path);
   return {{"kind", "npy"},
@@ -296,6 +305,7 @@ Json describe(const std::string& path) {
   if (info->size == 0) invalid_argument("'{}' is empty", path);
   const auto slash = path.rfind('/');
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name == "checkpoint") return describe_checkpoint_state(path);
   if (name.ends_with(".npy")) return describe_npy(path);
   if (name.find("tfevents") != std::string::npos || starts_with_event(path)) {
     return describe_events(path);
