@@ -3,7 +3,8 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
-  register_add_n(registry);
+  register_bincount(registry);
+  register_bitwise(registry);
   register_broadcast_args(registry);
   register_candidate_sampler(registry);
   register_concat(registry);
@@ -22,12 +23,7 @@ void register_all_ops(OpRegistry& registry) {
   register_gather_nd(registry);
   register_identity(registry);
   register_iterator(registry);
-  register_math_activation(registry);
-  register_math_binary(registry);
-  register_math_compare(registry);
-  register_math_trigonometry(registry);
-  register_math_unary(registry);
-  register_matmul(registry);
+  register_matrix_diag(registry);
   register_mirror_pad(registry);
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);
@@ -37,18 +33,21 @@ void register_all_ops(OpRegistry& registry) {
   register_pad(registry);
   register_random(registry);
   register_random_stateless(registry);
-  register_reduction(registry);
   register_reshape(registry);
-  register_scan(registry);
+  register_reverse(registry);
+  register_save_restore(registry);
   register_segment(registry);
-  register_select_cast(registry);
   register_shape(registry);
   register_slice(registry);
+  register_space_batch(registry);
+  register_space_depth(registry);
   register_split(registry);
   register_state_scatter(registry);
   register_state_variable(registry);
   register_strided_slice(registry);
+  register_summary(registry);
   register_tile(registry);
+  register_top_k(registry);
   register_training_apply(registry);
   register_training_more(registry);
   register_transpose(registry);
