@@ -29,6 +29,7 @@ void register_all_ops(OpRegistry& registry) {
   register_nn_cross_entropy(registry);
   register_nn_softmax(registry);
   register_one_hot(registry);
+  register_order_statistics(registry);
   register_pack(registry);
   register_pad(registry);
   register_random(registry);

@@ -31,6 +31,7 @@ void register_nn_bias(OpRegistry& registry);
 void register_nn_cross_entropy(OpRegistry& registry);
 void register_nn_softmax(OpRegistry& registry);
 void register_one_hot(OpRegistry& registry);
+void register_order_statistics(OpRegistry& registry);
 void register_pack(OpRegistry& registry);
 void register_pad(OpRegistry& registry);
 void register_random(OpRegistry& registry);

@@ -1,0 +1,82 @@
+// What holds of every op: it has a doc, a gradient decision, a way to run, and a test.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "assay/graph/op_registry.h"
+#include "tests/ops/op_case.h"
+#include "tests/support/fixtures.h"
+
+namespace assay::testing {
+namespace {
+
+TEST(Registry, EveryOpHasADoc) {
+  for (const auto& [name, op] : default_op_registry().ops()) {
+    EXPECT_TRUE(op.doc.ends_with('.')) << name << ": " << op.doc;
+  }
+}
+
+TEST(Registry, EveryOpSaysWhetherItIsDifferentiable) {
+  for (const auto& [name, op] : default_op_registry().ops()) {
+    EXPECT_NE(op.gradient != nullptr, op.not_differentiable) << name;
+  }
+}
+
+TEST(Registry, EveryOpHasAShapeFunction) {
+  for (const auto& [name, op] : default_op_registry().ops()) EXPECT_NE(op.shape, nullptr) << name;
+}
+
+TEST(Registry, EveryOpCanRun) {
+  for (const auto& [name, op] : default_op_registry().ops()) {
+    EXPECT_TRUE(!op.kernels.empty() || op.elementwise != nullptr || op.resolved_by_runtime) << name;
+  }
+}
+
+TEST(Registry, KernelsAreForDtypesThatTheOpAllows) {
+  for (const auto& [name, op] : default_op_registry().ops()) {
+    const AttrDef* attr = op.find_attr(op.kernel_attr);
+    for (const KernelEntry& kernel : op.kernels) {
+      if (kernel.dtype == DType::kInvalid || attr == nullptr) continue;
+      const auto& allowed = attr->allowed_types;
+      EXPECT_TRUE(allowed.empty() ||
+                  std::find(allowed.begin(), allowed.end(), kernel.dtype) != allowed.end())
+          << name << " has a kernel for " << dtype_name(kernel.dtype);
+    }
+  }
+}
+
+/// The names that stand in quotes in the tests' sources.
+std::set<std::string> quoted_names() {
+  std::set<std::string> names;
+  const std::filesystem::path root = std::filesystem::path(ASSAY_SOURCE_DIR) / "tests";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    const auto extension = entry.path().extension();
+    if (extension != ".cc" && extension != ".h") continue;
+    std::ifstream in(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    for (std::size_t at = text.find('"'); at != std::string::npos;) {
+      const std::size_t end = text.find('"', at + 1);
+      if (end == std::string::npos) break;
+      names.insert(text.substr(at + 1, end - at - 1));
+      at = text.find('"', end + 1);
+    }
+  }
+  return names;
+}
+
+TEST(Registry, EveryOpHasATest) {
+  std::set<std::string> tested = quoted_names();
+  for (const auto& cases : {array_shape_cases(), array_slice_cases(), array_gather_cases(),
+                            array_segment_cases(), math_cases()}) {
+    for (const OpCase& c : cases) tested.insert(c.op);
+  }
+  for (const auto& [name, op] : default_op_registry().ops()) {
+    EXPECT_TRUE(tested.count(name) != 0) << name << " has no case and is named by no test";
+  }
+}
+
+}  // namespace
+}  // namespace assay::testing
