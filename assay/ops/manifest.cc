@@ -3,6 +3,7 @@
 namespace assay {
 
 void register_all_ops(OpRegistry& registry) {
+  register_add_n(registry);
   register_bincount(registry);
   register_bitwise(registry);
   register_broadcast_args(registry);
@@ -23,6 +24,12 @@ void register_all_ops(OpRegistry& registry) {
   register_gather_nd(registry);
   register_identity(registry);
   register_iterator(registry);
+  register_math_activation(registry);
+  register_math_binary(registry);
+  register_math_compare(registry);
+  register_math_trigonometry(registry);
+  register_math_unary(registry);
+  register_matmul(registry);
   register_matrix_diag(registry);
   register_mirror_pad(registry);
   register_nn_bias(registry);
@@ -34,10 +41,13 @@ void register_all_ops(OpRegistry& registry) {
   register_pad(registry);
   register_random(registry);
   register_random_stateless(registry);
+  register_reduction(registry);
   register_reshape(registry);
   register_reverse(registry);
   register_save_restore(registry);
+  register_scan(registry);
   register_segment(registry);
+  register_select_cast(registry);
   register_shape(registry);
   register_slice(registry);
   register_space_batch(registry);

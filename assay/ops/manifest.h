@@ -5,6 +5,7 @@
 namespace assay {
 
 // One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
+void register_add_n(OpRegistry& registry);
 void register_bincount(OpRegistry& registry);
 void register_bitwise(OpRegistry& registry);
 void register_broadcast_args(OpRegistry& registry);
@@ -25,6 +26,12 @@ void register_gather(OpRegistry& registry);
 void register_gather_nd(OpRegistry& registry);
 void register_identity(OpRegistry& registry);
 void register_iterator(OpRegistry& registry);
+void register_math_activation(OpRegistry& registry);
+void register_math_binary(OpRegistry& registry);
+void register_math_compare(OpRegistry& registry);
+void register_math_trigonometry(OpRegistry& registry);
+void register_math_unary(OpRegistry& registry);
+void register_matmul(OpRegistry& registry);
 void register_matrix_diag(OpRegistry& registry);
 void register_mirror_pad(OpRegistry& registry);
 void register_nn_bias(OpRegistry& registry);
@@ -36,10 +43,13 @@ void register_pack(OpRegistry& registry);
 void register_pad(OpRegistry& registry);
 void register_random(OpRegistry& registry);
 void register_random_stateless(OpRegistry& registry);
+void register_reduction(OpRegistry& registry);
 void register_reshape(OpRegistry& registry);
 void register_reverse(OpRegistry& registry);
 void register_save_restore(OpRegistry& registry);
+void register_scan(OpRegistry& registry);
 void register_segment(OpRegistry& registry);
+void register_select_cast(OpRegistry& registry);
 void register_shape(OpRegistry& registry);
 void register_slice(OpRegistry& registry);
 void register_space_batch(OpRegistry& registry);
