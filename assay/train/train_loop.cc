@@ -123,8 +123,9 @@ void TrainLoop::start_events() {
     events_->add_graph(*model_.graph_);
     events_->add_meta_graph(train::export_meta_graph(*model_.graph_, model_.saver_.get()));
   }
-  // Readers drop what an earlier process wrote of later steps: those steps come again.
-  events_->add_session_log(summary::SessionStatus::kStart, step_);
+  // Readers drop what an earlier process wrote from this step on: those steps come again.
+  const std::int64_t first = result_.resumed_from.empty() ? step_ : step_ + 1;
+  events_->add_session_log(summary::SessionStatus::kStart, first);
 }
 
 bool TrainLoop::wants_more() const {
