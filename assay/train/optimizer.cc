@@ -242,8 +242,8 @@ std::vector<Variable> Optimizer::variables() const {
   return all;
 }
 
-Variable Optimizer::make_slot(const Variable& variable, const std::string& slot_name,
-                              const std::string& op_name, Initializer initializer) {
+Variable Optimizer::initialized_slot(const Variable& variable, Initializer initializer,
+                                     const std::string& slot_name, const std::string& op_name) {
   auto& named = slots_[slot_name];
   const auto found = named.find(variable.node());
   if (found != named.end()) return found->second;
@@ -261,12 +261,7 @@ Variable Optimizer::make_slot(const Variable& variable, const std::string& slot_
 
 Variable Optimizer::zeros_slot(const Variable& variable, const std::string& slot_name,
                                const std::string& op_name) {
-  return make_slot(variable, slot_name, op_name, zeros_initializer());
-}
-
-Variable Optimizer::constant_slot(const Variable& variable, double value,
-                                  const std::string& slot_name, const std::string& op_name) {
-  return make_slot(variable, slot_name, op_name, constant_initializer(value));
+  return initialized_slot(variable, zeros_initializer(), slot_name, op_name);
 }
 
 const Variable& Optimizer::slot(const Variable& variable, const std::string& slot_name) const {

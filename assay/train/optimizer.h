@@ -110,9 +110,9 @@ class Optimizer {
   /// A slot of zeros like `variable`, named VARIABLE/`op_name`.
   Variable zeros_slot(const Variable& variable, const std::string& slot_name,
                       const std::string& op_name);
-  /// The same filled with `value`.
-  Variable constant_slot(const Variable& variable, double value, const std::string& slot_name,
-                         const std::string& op_name);
+  /// The same with other first values.
+  Variable initialized_slot(const Variable& variable, Initializer initializer,
+                            const std::string& slot_name, const std::string& op_name);
   /// REQUIRES: the slot was made.
   const Variable& slot(const Variable& variable, const std::string& slot_name) const;
   /// A variable of the optimizer itself, in the place of `colocate_with`.
@@ -121,9 +121,6 @@ class Optimizer {
   const Variable& non_slot_variable(const std::string& name) const;
 
  private:
-  Variable make_slot(const Variable& variable, const std::string& slot_name,
-                     const std::string& op_name, Initializer initializer);
-
   std::string name_;
   bool use_locking_;
   Graph* graph_ = nullptr;

@@ -96,7 +96,7 @@ AdagradOptimizer::AdagradOptimizer(Operand learning_rate, const AdagradOptions& 
 
 void AdagradOptimizer::create_slots(const std::vector<Variable>& variables) {
   for (const Variable& v : variables) {
-    constant_slot(v, initial_accumulator_value_, "accumulator", name());
+    initialized_slot(v, constant_initializer(initial_accumulator_value_), "accumulator", name());
   }
 }
 

@@ -14,6 +14,7 @@
 #include "assay/format/proto/meta_graph.pb.h"
 #include "assay/format/proto_io.h"
 #include "assay/graph/scope.h"
+#include "assay/graph/shape_context.h"
 
 namespace assay::train {
 
@@ -59,6 +60,32 @@ Node* restore_variable(const Variable& variable, Output restored, bool reshape) 
   return apply_op(
       "Assign", "", {Operand(variable.ref()), Operand(value)},
       {{"use_locking", true}, {"validate_shape", !reshape && shape.is_fully_defined()}});
+}
+
+/// What a "restore_all" node restores: pairs of an assigning node and the RestoreV2 output that
+/// it takes, found through the groups and the copies between.
+std::vector<std::pair<Node*, Output>> restored_by(Node* restore_all) {
+  std::vector<std::pair<Node*, Output>> found;
+  std::vector<Node*> stack = {restore_all};
+  while (!stack.empty()) {
+    Node* node = stack.back();
+    stack.pop_back();
+    if (node->op() == "NoOp") {
+      stack.insert(stack.end(), node->control_inputs().begin(), node->control_inputs().end());
+    } else if (node->op() == "Assign" || node->op() == "AssignVariableOp") {
+      Output value = node->input(1);
+      while (value.node->op() == "Identity") value = value.node->input(0);
+      if (value.node->op() == "RestoreV2") found.emplace_back(node, value);
+    }
+  }
+  return found;
+}
+
+/// Element `i` of a string vector that the graph holds as a constant.
+std::optional<std::string> constant_string(const Output& output, int i) {
+  const Tensor value = constant_value(output);
+  if (!value.defined() || value.dtype() != string || i >= value.num_elements()) return std::nullopt;
+  return value.data<std::string>()[i];
 }
 
 }  // namespace
@@ -125,6 +152,17 @@ Saver::Saver(Graph& graph, SaverNodes nodes, int max_to_keep, double keep_checkp
   graph.output(nodes_.save_tensor_name);
   if (graph.find_node(nodes_.restore_op_name) == nullptr) {
     fail(Code::kNotFound, "the saver's node '{}' is not in the graph", nodes_.restore_op_name);
+  }
+  for (const auto& [assign, restored] : restored_by(graph.find_node(nodes_.restore_op_name))) {
+    const auto name = constant_string(restored.node->input(1), restored.index);
+    const auto slice = constant_string(restored.node->input(2), restored.index);
+    if (!name || !slice || !slice->empty()) continue;
+    const Output variable = assign->input(0);
+    const bool validates = assign->op() == "Assign" && assign->attr_or("validate_shape", true);
+    entries_.push_back({.name = *name,
+                        .dtype = restored.dtype(),
+                        .shape = validates ? variable.shape() : PartialShape::unknown(),
+                        .place = variable.node->place()});
   }
 }
 
@@ -221,7 +259,8 @@ void Saver::restore(Session& session, const std::string& prefix) const {
   if (!checkpoint_exists(prefix)) {
     fail(Code::kNotFound, "there is no checkpoint '{}'", prefix);
   }
-  if (!entries_.empty()) check_against(prefix);
+  // A file of the V1 format has no index; the restore op checks it as it reads.
+  if (posix_file_system().exists(prefix + ".index")) check_against(prefix);
   session.run({Feed(graph_->output(nodes_.filename_tensor_name), Tensor::scalar(prefix))}, {},
               {graph_->find_node(nodes_.restore_op_name)});
 }
