@@ -1,0 +1,164 @@
+#include <gtest/gtest.h>
+
+#include "assay/format/event_reader.h"
+#include "assay/format/event_writer.h"
+#include "assay/format/histogram.h"
+#include "assay/format/proto/graph.pb.h"
+#include "assay/format/proto_io.h"
+#include "assay/format/tensor_proto.h"
+#include "tests/support/errors.h"
+#include "tests/support/fixtures.h"
+
+namespace assay::format {
+namespace {
+
+using testing::TemporaryFolder;
+
+TEST(Events, WritesAndReads) {
+  const TemporaryFolder folder;
+  EventWriter writer(folder / "logs/run",
+                     {.filename_suffix = ".v2", .wall_time = 1500000000.25, .host = "host"});
+  EXPECT_EQ(writer.path(), folder / "logs/run/events.out.tfevents.1500000000.host.v2");
+  proto::Event event;
+  event.set_step(3);
+  auto& value = *event.mutable_summary()->add_value();
+  value.set_tag("loss");
+  value.set_simple_value(0.5F);
+  writer.write(event);
+  writer.flush();
+  {
+    EventReader reader(writer.path());
+    proto::Event read;
+    ASSERT_TRUE(reader.next(read));
+    EXPECT_EQ(read.file_version(), "brain.Event:2");
+    EXPECT_EQ(read.wall_time(), 1500000000.25);
+    ASSERT_TRUE(reader.next(read));
+    EXPECT_EQ(read.step(), 3);
+    EXPECT_EQ(read.summary().value(0).simple_value(), 0.5F);
+    EXPECT_GT(read.wall_time(), 1.6e9);
+    EXPECT_FALSE(reader.next(read));
+    EXPECT_FALSE(reader.truncated());
+    writer.write(event);
+    writer.flush();
+    EXPECT_TRUE(reader.next(read));
+  }
+  // A second writer in the same second takes another name.
+  EventWriter second(folder / "logs/run",
+                     {.filename_suffix = ".v2", .wall_time = 1500000000.25, .host = "host"});
+  EXPECT_EQ(second.path(), writer.path() + ".1");
+  EXPECT_EQ(list_event_files(folder / "logs/run"),
+            (std::vector<std::string>{writer.path(), second.path()}));
+}
+
+TEST(Events, RecordedFilesAreReadWhole) {
+  ASSAY_SHARED_OR_SKIP(folder, "fixtures/tf1/events");
+  int files = 0;
+  int graphs = 0;
+  int truncated = 0;
+  std::int64_t histograms = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+    if (file.path().filename().string().find("tfevents") == std::string::npos) continue;
+    SCOPED_TRACE(file.path().string());
+    EventReader reader(file.path().string());
+    proto::Event event;
+    int events = 0;
+    while (reader.next(event)) {
+      EXPECT_EQ(event.file_version(), events == 0 ? "brain.Event:2" : "");
+      ++events;
+      if (!event.graph_def().empty()) {
+        EXPECT_GT(parse_binary<proto::GraphDef>(event.graph_def(), "graph_def").node_size(), 0);
+        ++graphs;
+      }
+      for (const auto& value : event.summary().value()) {
+        if (value.has_histo()) {
+          ++histograms;
+          EXPECT_EQ(value.histo().bucket_size(), value.histo().bucket_limit_size());
+        }
+        if (value.has_tensor()) tensor_from_proto(value.tensor(), value.tag());
+      }
+    }
+    EXPECT_GT(events, 0);
+    if (reader.truncated()) {
+      EXPECT_NE(file.path().string().find("truncated"), std::string::npos);
+      ++truncated;
+    }
+    ++files;
+  }
+  EXPECT_GE(files, 20);
+  EXPECT_GE(graphs, 8);
+  EXPECT_EQ(truncated, 1);
+  EXPECT_GT(histograms, 100);
+}
+
+TEST(Histogram, CountsInTensorFlowsBuckets) {
+  const auto& limits = Histogram::bucket_limits();
+  EXPECT_EQ(limits.size(), 1549U);
+  EXPECT_EQ(limits.front(), std::numeric_limits<double>::lowest());
+  EXPECT_EQ(limits.back(), std::numeric_limits<double>::max());
+  EXPECT_TRUE(std::is_sorted(limits.begin(), limits.end()));
+  Histogram histogram;
+  for (const double v : {0.0, 0.5, 0.5, -2.0, 1e30, -1e30}) histogram.add(v);
+  proto::HistogramProto message;
+  histogram.to_proto(message);
+  EXPECT_EQ(message.num(), 6);
+  EXPECT_EQ(message.min(), -1e30);
+  EXPECT_EQ(message.max(), 1e30);
+  EXPECT_EQ(message.sum(), -1.0);
+  double count = 0;
+  for (int i = 0; i < message.bucket_size(); ++i) {
+    count += message.bucket(i);
+    const bool run = i > 0 && message.bucket(i) == 0 && message.bucket(i - 1) == 0;
+    EXPECT_FALSE(run) << i;
+    if (message.bucket(i) == 2) {
+      EXPECT_GT(message.bucket_limit(i), 0.5);
+      EXPECT_LE(message.bucket_limit(i), 0.55);
+    }
+  }
+  EXPECT_EQ(count, 6);
+}
+
+TEST(Histogram, EmptyIsOneBucket) {
+  proto::HistogramProto message;
+  Histogram().to_proto(message);
+  ASSERT_EQ(message.bucket_size(), 1);
+  EXPECT_EQ(message.bucket(0), 0);
+  EXPECT_EQ(message.bucket_limit(0), std::numeric_limits<double>::max());
+}
+
+/// TensorFlow's own histograms: each filled bucket's limit is one of ours, and a limit told for an
+/// empty run is the one right below the next filled bucket.
+TEST(Histogram, RecordedOnesUseTheSameLimits) {
+  ASSAY_SHARED_OR_SKIP(folder, "fixtures/tf1/events/histograms-golbin");
+  const auto& limits = Histogram::bucket_limits();
+  int checked = 0;
+  for (const std::string& path : list_event_files(folder.string())) {
+    EventReader reader(path);
+    proto::Event event;
+    while (reader.next(event)) {
+      for (const auto& value : event.summary().value()) {
+        if (!value.has_histo()) continue;
+        // Rebuilt from one value a bucket, the encoding has the same limits.
+        Histogram again;
+        const auto& histo = value.histo();
+        for (int i = 0; i < histo.bucket_size(); ++i) {
+          const auto at = std::lower_bound(limits.begin(), limits.end(), histo.bucket_limit(i));
+          ASSERT_TRUE(at != limits.end() && *at == histo.bucket_limit(i));
+          if (histo.bucket(i) == 0) continue;
+          ASSERT_NE(at, limits.begin());
+          for (double n = 0; n < histo.bucket(i); ++n) again.add(*(at - 1));
+        }
+        proto::HistogramProto message;
+        again.to_proto(message);
+        ASSERT_EQ(std::vector<double>(message.bucket_limit().begin(), message.bucket_limit().end()),
+                  std::vector<double>(histo.bucket_limit().begin(), histo.bucket_limit().end()));
+        ASSERT_EQ(std::vector<double>(message.bucket().begin(), message.bucket().end()),
+                  std::vector<double>(histo.bucket().begin(), histo.bucket().end()));
+        ++checked;
+      }
+    }
+  }
+  EXPECT_GT(checked, 10);
+}
+
+}  // namespace
+}  // namespace assay::format
