@@ -80,6 +80,25 @@ std::optional<std::uint32_t> decode_strings(std::string_view bytes, bool swap, T
   return crc;
 }
 
+/// True when the table's last bytes, which say where its two outermost blocks lie, make sense.
+/// LevelDB would take memory for whatever size they give.
+bool footer_is_sound(const ReadableFile& file) {
+  constexpr std::uint64_t kFooter = 48;
+  constexpr std::uint64_t kTrailer = 5;
+  const std::uint64_t size = file.size();
+  if (size < kFooter) return false;
+  char footer[kFooter];
+  if (file.read_at(size - kFooter, footer, kFooter) != kFooter) return false;
+  std::string_view bytes(footer, kFooter);
+  for (int block = 0; block < 2; ++block) {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    if (!take_varint(bytes, offset) || !take_varint(bytes, length)) return false;
+    if (offset > size || length > size - offset || kTrailer > size - offset - length) return false;
+  }
+  return true;
+}
+
 /// Names in the bundle that share the last part of `name`, for a message.
 std::string alike(const std::map<std::string, BundleEntry>& entries, const std::string& name) {
   const std::string last = name.substr(name.rfind('/') + 1);
@@ -139,7 +158,10 @@ std::string BundleReader::data_path(int shard) const {
 
 void BundleReader::read_index() {
   const auto file = fs_.open_read(index_path());
-  const LevelDbSource source(*file);
+  if (!footer_is_sound(*file)) {
+    fail(Code::kDataLoss, "the checkpoint's index {} is damaged or cut short", index_path());
+  }
+  LevelDbSource source(*file);
   leveldb::Options options;
   options.paranoid_checks = true;
   leveldb::ReadOptions read;
@@ -152,7 +174,7 @@ void BundleReader::read_index() {
            status.ToString());
     }
   };
-  check(leveldb::Table::Open(options, const_cast<LevelDbSource*>(&source), file->size(), &opened));
+  check(leveldb::Table::Open(options, &source, file->size(), &opened));
   const std::unique_ptr<leveldb::Table> table(opened);
   const std::unique_ptr<leveldb::Iterator> it(table->NewIterator(read));
   it->SeekToFirst();
