@@ -7,6 +7,8 @@
 #include "assay/api/constant.h"
 #include "assay/api/control_flow.h"
 #include "assay/api/initializers.h"
+#include "assay/api/layers.h"
+#include "assay/api/losses.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/nn.h"
 #include "assay/api/operand.h"

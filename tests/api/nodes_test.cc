@@ -11,6 +11,8 @@
 #include "assay/api/clip_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/control_flow.h"
+#include "assay/api/layers.h"
+#include "assay/api/losses.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/nn.h"
 #include "assay/api/random_ops.h"
@@ -401,6 +403,38 @@ const std::vector<NodesCase>& cases() {
         "clip_by_global_norm/clip_by_global_norm/_0 Identity",
         "clip_by_global_norm/mul_2 Mul",
         "clip_by_global_norm/clip_by_global_norm/_2 Identity"}},
+      {"dense", [](Output x, Output, Output) { layers::dense(x, 3, {.activation = [](const Output& y) { return nn::relu(y); }}); },
+       {"dense/kernel/Initializer/random_uniform/shape Const", "dense/kernel/Initializer/random_uniform/min Const",
+        "dense/kernel/Initializer/random_uniform/max Const",
+        "dense/kernel/Initializer/random_uniform/RandomUniform RandomUniform",
+        "dense/kernel/Initializer/random_uniform/sub Sub", "dense/kernel/Initializer/random_uniform/mul Mul",
+        "dense/kernel/Initializer/random_uniform Add", "dense/kernel VariableV2", "dense/kernel/Assign Assign",
+        "dense/kernel/read Identity", "dense/bias/Initializer/zeros Const", "dense/bias VariableV2",
+        "dense/bias/Assign Assign", "dense/bias/read Identity", "dense/MatMul MatMul", "dense/BiasAdd BiasAdd",
+        "dense/Relu Relu"}},
+      {"mean_squared_error", [](Output x, Output, Output) { losses::mean_squared_error(x, x); },
+       {"mean_squared_error/SquaredDifference SquaredDifference", "mean_squared_error/assert_broadcastable/weights Const",
+        "mean_squared_error/assert_broadcastable/weights/shape Const",
+        "mean_squared_error/assert_broadcastable/weights/rank Const",
+        "mean_squared_error/assert_broadcastable/values/shape Shape",
+        "mean_squared_error/assert_broadcastable/values/rank Const",
+        "mean_squared_error/assert_broadcastable/static_scalar_check_success NoOp", "mean_squared_error/Cast/x Const",
+        "mean_squared_error/Mul Mul", "mean_squared_error/Const Const", "mean_squared_error/Sum Sum",
+        "mean_squared_error/num_present/Equal/y Const", "mean_squared_error/num_present/Equal Equal",
+        "mean_squared_error/num_present/zeros_like Const", "mean_squared_error/num_present/ones_like/Shape Const",
+        "mean_squared_error/num_present/ones_like/Const Const", "mean_squared_error/num_present/ones_like Fill",
+        "mean_squared_error/num_present/Select Select",
+        "mean_squared_error/num_present/broadcast_weights/assert_broadcastable/weights/shape Const",
+        "mean_squared_error/num_present/broadcast_weights/assert_broadcastable/weights/rank Const",
+        "mean_squared_error/num_present/broadcast_weights/assert_broadcastable/values/shape Shape",
+        "mean_squared_error/num_present/broadcast_weights/assert_broadcastable/values/rank Const",
+        "mean_squared_error/num_present/broadcast_weights/assert_broadcastable/static_scalar_check_success NoOp",
+        "mean_squared_error/num_present/broadcast_weights/ones_like/Shape Shape",
+        "mean_squared_error/num_present/broadcast_weights/ones_like/Const Const",
+        "mean_squared_error/num_present/broadcast_weights/ones_like Fill",
+        "mean_squared_error/num_present/broadcast_weights Mul", "mean_squared_error/num_present/Const Const",
+        "mean_squared_error/num_present Sum", "mean_squared_error/Const_1 Const", "mean_squared_error/Sum_1 Sum",
+        "mean_squared_error/value DivNoNan"}},
   };
   return all;
 }
