@@ -1,6 +1,7 @@
 #include "assay/api/apply_op.h"
 
 #include <map>
+#include <memory>
 
 #include "assay/api/variable.h"
 
@@ -182,6 +183,14 @@ Node* apply_op(std::string_view op, const std::string& name, const std::vector<O
   spec.name = scope.full();
   spec.inputs = std::move(converter.inputs);
   spec.attrs = std::move(attrs);
+  // A node that changes variables is placed with them.
+  std::vector<std::unique_ptr<ColocateWith>> with_variables;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const bool single = std::holds_alternative<Operand>(args[i]);
+    if (def->input_args[i].is_ref && single) {
+      with_variables.push_back(std::make_unique<ColocateWith>(graph, spec.inputs[i].node));
+    }
+  }
   return graph.add_node(std::move(spec));
 }
 

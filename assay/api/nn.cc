@@ -49,8 +49,9 @@ namespace {
 Output swap_with_last(const Output& x, const Operand& axis, const Output& last,
                       const std::string& name) {
   const Output before = range(axis);
-  const Operand next =
-      axis.is_constant() ? Operand(axis.constant().data<std::int64_t>()[0] + 1) : Operand(axis + 1);
+  const Operand next = axis.is_constant()
+                           ? Operand(static_cast<int>(axis.constant().data<std::int64_t>()[0]) + 1)
+                           : Operand(axis + 1);
   const Output between = range(next, last);
   Output perm;
   {

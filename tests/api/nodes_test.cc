@@ -208,7 +208,7 @@ const std::vector<NodesCase>& cases() {
        {"concat/axis Const", "concat ConcatV2"}},
       {"concat_one",
        [](Output x, Output, Output) { concat({x}, 1); },
-       {"concat/concat_dim Const", "concat_1 Identity"}},
+       {"concat/concat_dim Const", "concat/concat Identity"}},
       {"stack",
        [](Output x, Output, Output) {
          stack({x, x});
