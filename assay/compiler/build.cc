@@ -12,8 +12,15 @@ namespace {
 // what it waits for.
 enum Mode { kNeed = 0, kFrontier = 1 };
 
+// A variable's own node is only its name: waiting for it means nothing.
 bool has_effect(const Node& node) {
-  return node.def() == nullptr || node.def()->is_stateful();
+  return node.def() == nullptr || (node.def()->is_stateful() && !node.def()->resolved_by_runtime);
+}
+
+// What a pure node yields does not depend on when it runs, unless it reads a variable directly.
+bool depends_on_order(const Node& node) {
+  if (node.def()->is_stateful()) return true;
+  return std::ranges::any_of(node.inputs(), [](const Output& o) { return is_ref(o.dtype()); });
 }
 
 class Builder {
@@ -149,8 +156,10 @@ class Builder {
     instr.effect = def->effect;
     for (const Output& input : node.inputs()) instr.inputs.push_back(values_.at(input));
     std::set<InstrId> after;
-    for (const Node* input : node.control_inputs()) {
-      for (const InstrId i : waits_for(input)) after.insert(i);
+    if (depends_on_order(node) || node.num_outputs() == 0) {
+      for (const Node* input : node.control_inputs()) {
+        for (const InstrId i : waits_for(input)) after.insert(i);
+      }
     }
     instr.after.assign(after.begin(), after.end());
     const auto id = static_cast<InstrId>(ir_.instrs.size());

@@ -94,11 +94,11 @@ void fold(Ir& ir, Instr& instr, ResourceStore& resources, ThreadPool& pool) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     outputs[i] = Tensor(ir.value(instr.outputs[i]).dtype, Shape{0});
   }
-  const std::vector<unsigned char> planned(outputs.size(), 0);
+  const std::vector<OutputPlace> places(outputs.size(), OutputPlace::kShared);
   try {
     const KernelInit init{node, shapes, input_values, &resources, {}};
     const auto kernel = factory(init);
-    KernelContext context(input_pointers, output_pointers, planned, pool);
+    KernelContext context(input_pointers, output_pointers, places, pool);
     kernel->run(context);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", node.label(), error.message()), node.name(),

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "assay/compiler/passes.h"
 #include "assay/device/elementwise.h"
@@ -13,15 +14,26 @@ constexpr std::size_t kMaxChainOps = 16;
 constexpr std::size_t kMaxChainInputs = 12;
 // Shorter rows than this cost more in calls than fusing saves.
 constexpr std::int64_t kMinInner = 16;
+// How far to look for a way back into a chain before giving up on it.
+constexpr std::size_t kMaxSearch = 2000;
 
 using Layout = FusedChain::Layout;
 
 class Fuser {
  public:
-  explicit Fuser(Ir& ir) : ir_(ir), consumers_(ir.consumers()), waited_for_(ir.instrs.size(), 0) {
-    for (const Instr& instr : ir_.instrs) {
-      if (instr.dead) continue;
-      for (const InstrId a : instr.after) waited_for_[static_cast<std::size_t>(a)] = 1;
+  explicit Fuser(Ir& ir)
+      : ir_(ir),
+        consumers_(ir.consumers()),
+        after_(ir.instrs.size()),
+        leader_(ir.instrs.size()),
+        waited_for_(ir.instrs.size(), 0) {
+    for (InstrId i = 0; i < static_cast<InstrId>(ir_.instrs.size()); ++i) {
+      leader_[static_cast<std::size_t>(i)] = i;
+      if (ir_.instr(i).dead) continue;
+      for (const InstrId a : ir_.instr(i).after) {
+        waited_for_[static_cast<std::size_t>(a)] = 1;
+        after_[static_cast<std::size_t>(a)].push_back(i);
+      }
     }
     for (const InstrId t : ir_.targets) waited_for_[static_cast<std::size_t>(t)] = 1;
   }
@@ -33,11 +45,19 @@ class Fuser {
   }
 
  private:
+  // Sums of more than two count as pairs added one after the other.
   static ElementwiseLoop loop_of(const Ir& ir, const Instr& instr) {
-    const ElementwiseDef* def = instr.node->def()->elementwise;
-    return def == nullptr || static_cast<std::size_t>(def->arity) != instr.inputs.size()
-               ? nullptr
-               : def->loop(ir.value(instr.inputs.back()).dtype);
+    const OpDef& op = *instr.node->def();
+    const ElementwiseDef* def = op.elementwise;
+    if (def == nullptr || instr.inputs.size() < static_cast<std::size_t>(def->arity))
+      return nullptr;
+    if (instr.inputs.size() != static_cast<std::size_t>(def->arity) && !op.sums) return nullptr;
+    return def->loop(ir.value(instr.inputs.back()).dtype);
+  }
+
+  static std::size_t operations_in(const Instr& instr) {
+    return instr.inputs.size() - static_cast<std::size_t>(instr.node->def()->elementwise->arity) +
+           1;
   }
 
   bool eligible(InstrId i) const {
@@ -96,6 +116,10 @@ class Fuser {
   bool fits(const Instr& instr, const Shape& domain, std::int64_t& inner) const {
     std::int64_t settled = inner;
     for (const ValueId v : instr.inputs) {
+      if (!instr.node->def()->elementwise->broadcasts &&
+          !(ir_.value(v).shape == PartialShape(domain))) {
+        return false;
+      }
       if (!layout(v, domain, settled)) return false;
     }
     inner = settled;
@@ -108,31 +132,57 @@ class Fuser {
     std::int64_t inner = 0;
     if (!fits(ir_.instr(root), domain, inner)) return;
     std::vector<InstrId> members{root};
-    const auto is_member = [&](InstrId i) {
-      return std::ranges::find(members, i) != members.end();
-    };
-    bool grown = true;
-    while (grown && members.size() < kMaxChainOps) {
-      grown = false;
-      for (std::size_t m = 0; m < members.size() && !grown; ++m) {
-        for (const ValueId v : ir_.instr(members[m]).inputs) {
-          const InstrId p = ir_.value(v).producer;
-          if (p < 0 || is_member(p) || !eligible(p) || ir_.value(v).fetched ||
-              waited_for_[static_cast<std::size_t>(p)] != 0 || !(ir_.value(v).shape == shape) ||
-              !std::ranges::all_of(consumers_[static_cast<std::size_t>(v)], is_member)) {
-            continue;
-          }
-          std::int64_t with = inner;
-          if (!fits(ir_.instr(p), domain, with)) continue;
-          if (count_inputs(members, p) > kMaxChainInputs) continue;
-          inner = with;
-          members.push_back(p);
-          grown = true;
-          break;
+    std::size_t operations = operations_in(ir_.instr(root));
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      // Inputs of members found later are looked at when their turn comes.
+      const std::vector<ValueId> inputs = ir_.instr(members[m]).inputs;
+      for (const ValueId v : inputs) {
+        const InstrId p = ir_.value(v).producer;
+        if (p < 0 || is_in(members, p) || !eligible(p) ||
+            waited_for_[static_cast<std::size_t>(p)] != 0 || !(ir_.value(v).shape == shape)) {
+          continue;
         }
+        std::int64_t with = inner;
+        if (operations + operations_in(ir_.instr(p)) > kMaxChainOps ||
+            !fits(ir_.instr(p), domain, with) || count_inputs(members, p) > kMaxChainInputs ||
+            returns_to(members, p, v)) {
+          continue;
+        }
+        inner = with;
+        operations += operations_in(ir_.instr(p));
+        members.push_back(p);
       }
     }
     if (members.size() > 1) replace(root, members, domain, inner);
+  }
+
+  static bool is_in(const std::vector<InstrId>& members, InstrId i) {
+    return std::ranges::find(members, i) != members.end();
+  }
+
+  // True when `p`'s value is used outside the chain in a way that comes back into it: then the
+  // chain would wait for itself. Gives up, with true, after a while.
+  bool returns_to(const std::vector<InstrId>& members, InstrId p, ValueId v) const {
+    std::vector<InstrId> work;
+    std::unordered_set<InstrId> seen;
+    const auto visit = [&](InstrId i) {
+      const InstrId leader = leader_[static_cast<std::size_t>(i)];
+      if (seen.insert(leader).second) work.push_back(leader);
+    };
+    for (const InstrId c : consumers_[static_cast<std::size_t>(v)]) {
+      if (!is_in(members, c)) visit(c);
+    }
+    while (!work.empty()) {
+      const InstrId i = work.back();
+      work.pop_back();
+      if (i == p || is_in(members, i)) return true;
+      if (seen.size() > kMaxSearch) return true;
+      for (const ValueId out : ir_.instr(i).outputs) {
+        for (const InstrId c : consumers_[static_cast<std::size_t>(out)]) visit(c);
+      }
+      for (const InstrId next : after_[static_cast<std::size_t>(i)]) visit(next);
+    }
+    return false;
   }
 
   std::size_t count_inputs(const std::vector<InstrId>& members, InstrId extra) const {
@@ -140,7 +190,7 @@ class Fuser {
     const auto add = [&](InstrId i) {
       for (const ValueId v : ir_.instr(i).inputs) {
         const InstrId p = ir_.value(v).producer;
-        if (p >= 0 && (p == extra || std::ranges::find(members, p) != members.end())) continue;
+        if (p >= 0 && (p == extra || is_in(members, p))) continue;
         if (std::ranges::find(inputs, v) == inputs.end()) inputs.push_back(v);
       }
     };
@@ -158,7 +208,7 @@ class Fuser {
     for (const InstrId i : members) {
       for (const ValueId v : ir_.instr(i).inputs) {
         const InstrId p = ir_.value(v).producer;
-        if (p >= 0 && std::ranges::find(members, p) != members.end()) continue;
+        if (p >= 0 && is_in(members, p)) continue;
         if (registers.emplace(v, static_cast<int>(inputs.size())).second) inputs.push_back(v);
       }
     }
@@ -170,18 +220,22 @@ class Fuser {
       chain->input_dtypes.push_back(ir_.value(v).dtype);
     }
     std::vector<InstrId> after;
+    std::vector<ValueId> outputs;
     for (const InstrId i : members) {
       Instr& instr = ir_.instr(i);
-      FusedChain::Op op;
-      op.node = instr.node;
-      op.dtype = ir_.value(instr.inputs.back()).dtype;
-      op.result = ir_.value(instr.outputs[0]).dtype;
-      for (const ValueId v : instr.inputs) op.inputs.push_back(registers.at(v));
-      registers[instr.outputs[0]] = static_cast<int>(inputs.size() + chain->ops.size());
-      chain->ops.push_back(std::move(op));
+      add_operations(*chain, instr, registers, inputs.size());
+      const ValueId out = instr.outputs[0];
+      registers[out] = static_cast<int>(inputs.size() + chain->ops.size()) - 1;
+      const auto& users = consumers_[static_cast<std::size_t>(out)];
+      if (i == root || ir_.value(out).fetched ||
+          std::ranges::any_of(users, [&](InstrId c) { return !is_in(members, c); })) {
+        outputs.push_back(out);
+        chain->outputs.push_back(static_cast<int>(chain->ops.size()) - 1);
+      }
       for (const InstrId a : instr.after) {
         if (std::ranges::find(after, a) == after.end()) after.push_back(a);
       }
+      leader_[static_cast<std::size_t>(i)] = root;
       if (i != root) instr.dead = true;
     }
     Instr& fused = ir_.instr(root);
@@ -189,10 +243,33 @@ class Fuser {
     fused.fused = std::move(chain);
     fused.inputs = std::move(inputs);
     fused.after = std::move(after);
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      ir_.value(outputs[k]).producer = root;
+      ir_.value(outputs[k]).output_index = static_cast<int>(k);
+    }
+    fused.outputs = std::move(outputs);
+  }
+
+  void add_operations(FusedChain& chain, const Instr& instr,
+                      const std::unordered_map<ValueId, int>& registers, std::size_t num_inputs) {
+    FusedChain::Op op;
+    op.node = instr.node;
+    op.loop = loop_of(ir_, instr);
+    op.result = ir_.value(instr.outputs[0]).dtype;
+    const auto arity = static_cast<std::size_t>(instr.node->def()->elementwise->arity);
+    for (std::size_t k = 0; k < arity; ++k) op.inputs.push_back(registers.at(instr.inputs[k]));
+    chain.ops.push_back(op);
+    for (std::size_t k = arity; k < instr.inputs.size(); ++k) {
+      op.inputs = {static_cast<int>(num_inputs + chain.ops.size()) - 1,
+                   registers.at(instr.inputs[k])};
+      chain.ops.push_back(op);
+    }
   }
 
   Ir& ir_;
-  std::vector<std::vector<InstrId>> consumers_;
+  std::vector<std::vector<InstrId>> consumers_;  // by value, as they were before fusing
+  std::vector<std::vector<InstrId>> after_;      // what waits for an instruction
+  std::vector<InstrId> leader_;                  // the chain an instruction went into, or itself
   std::vector<char> waited_for_;
 };
 

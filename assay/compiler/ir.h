@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/device/elementwise.h"
 #include "assay/device/resource_store.h"
 #include "assay/graph/graph.h"
 #include "assay/tensor/tensor.h"
@@ -51,7 +52,7 @@ struct Value {
 struct FusedChain {
   struct Op {
     const Node* node = nullptr;
-    DType dtype = DType::kInvalid;  ///< of the inputs that choose the loop
+    ElementwiseLoop loop = nullptr;
     DType result = DType::kInvalid;
     std::vector<int> inputs;  ///< registers
   };
@@ -65,7 +66,8 @@ struct FusedChain {
   std::int64_t inner = 0;
   std::vector<Layout> inputs;
   std::vector<DType> input_dtypes;
-  std::vector<Op> ops;  ///< the last one's result leaves the chain
+  std::vector<Op> ops;
+  std::vector<int> outputs;  ///< the ops whose results leave the chain
 };
 
 /// What an instruction does.

@@ -65,6 +65,18 @@ class Arena {
   std::int64_t end_ = 0;
 };
 
+// Whether a fused chain may write output `output` over input `input`: nobody reads the input once
+// the output of the same block is written.
+bool may_overwrite(const FusedChain& chain, std::size_t input, std::size_t output) {
+  for (std::size_t op = static_cast<std::size_t>(chain.outputs[output]) + 1; op < chain.ops.size();
+       ++op) {
+    for (const int r : chain.ops[op].inputs) {
+      if (r == static_cast<int>(input)) return false;
+    }
+  }
+  return true;
+}
+
 void choose_storage(Ir& ir) {
   for (const InstrId i : ir.order) {
     const Instr& instr = ir.instr(i);
@@ -106,7 +118,8 @@ void plan_memory(Ir& ir) {
     const Instr& instr = ir.instr(ir.order[static_cast<std::size_t>(at)]);
     const bool in_place = instr.kind == InstrKind::kFused ||
                           (instr.kind == InstrKind::kNode && instr.node->def()->in_place);
-    for (const ValueId output : instr.outputs) {
+    for (std::size_t o = 0; o < instr.outputs.size(); ++o) {
+      const ValueId output = instr.outputs[o];
       // A part of a join takes the whole join's place with it.
       const ValueId v = ir.value(output).placed ? ir.root(output) : output;
       Value& value = ir.value(v);
@@ -118,6 +131,7 @@ void plan_memory(Ir& ir) {
       for (std::size_t k = 0; in_place && !placed && v == output && k < instr.inputs.size(); ++k) {
         const ValueId r = ir.root(instr.inputs[k]);
         Value& input = ir.value(r);
+        if (instr.fused != nullptr && !may_overwrite(*instr.fused, k, o)) continue;
         if (input.storage == Storage::kPlanned && last_use[static_cast<std::size_t>(r)] == at &&
             handed_on[static_cast<std::size_t>(r)] == 0 && bytes_of(input) == bytes_of(value) &&
             dtype_size(input.dtype) == dtype_size(value.dtype)) {

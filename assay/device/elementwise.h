@@ -23,6 +23,8 @@ struct ElementwiseDef {
   ElementwiseLoop (*loop)(DType dtype) = nullptr;
   /// The dtype of the output; null means the same.
   DType (*result)(DType dtype) = nullptr;
+  /// False: the inputs do not broadcast as numpy's do (Select's condition goes by rows).
+  bool broadcasts = true;
 };
 
 }  // namespace assay

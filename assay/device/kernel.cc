@@ -4,7 +4,7 @@ namespace assay {
 
 Tensor& KernelContext::output(int i, const Shape& shape) {
   Tensor& slot = *outputs_[static_cast<std::size_t>(i)];
-  if (planned_[static_cast<std::size_t>(i)] != 0) {
+  if (places_[static_cast<std::size_t>(i)] == OutputPlace::kPlanned) {
     if (!(slot.shape() == shape)) [[unlikely]] {
       fail(Code::kInternal,
            "this is a bug in Assay: output {} was planned as {}, the kernel gives {}", i,
@@ -20,7 +20,7 @@ Tensor& KernelContext::output(int i, const Shape& shape) {
 
 void KernelContext::set_output(int i, const Tensor& value) {
   Tensor& slot = *outputs_[static_cast<std::size_t>(i)];
-  if (planned_[static_cast<std::size_t>(i)] == 0) {
+  if (places_[static_cast<std::size_t>(i)] == OutputPlace::kShared) {
     slot = value;
     return;
   }

@@ -38,12 +38,19 @@ struct KernelInit {
   }
 };
 
+/// What a kernel may do for an output.
+enum class OutputPlace : unsigned char {
+  kShared,   ///< set_output() may hand an input's memory on
+  kPlanned,  ///< memory is there already
+  kOwned,    ///< set_output() copies: the output outlives what it is made from
+};
+
 /// What a running kernel sees: inputs, outputs, scratch, threads. One per step and run.
 class KernelContext {
  public:
   KernelContext(std::span<Tensor* const> inputs, std::span<Tensor* const> outputs,
-                std::span<const unsigned char> planned, ThreadPool& pool)
-      : inputs_(inputs), outputs_(outputs), planned_(planned), pool_(pool) {}
+                std::span<const OutputPlace> places, ThreadPool& pool)
+      : inputs_(inputs), outputs_(outputs), places_(places), pool_(pool) {}
 
   int num_inputs() const { return static_cast<int>(inputs_.size()); }
   /// Input `i`; for a ref input the variable's value now.
@@ -71,7 +78,7 @@ class KernelContext {
   T* out(int i, const Shape& shape) {
     return output(i, shape).data<T>();
   }
-  /// Makes output `i` share `value`'s memory (copies into the planned place if there is one).
+  /// Makes output `i` share `value`'s memory where it may, else copies.
   void set_output(int i, const Tensor& value);
 
   ThreadPool& pool() const { return pool_; }
@@ -79,7 +86,7 @@ class KernelContext {
  private:
   std::span<Tensor* const> inputs_;
   std::span<Tensor* const> outputs_;
-  std::span<const unsigned char> planned_;  // per output: 1 when its memory is planned
+  std::span<const OutputPlace> places_;
   ThreadPool& pool_;
 };
 

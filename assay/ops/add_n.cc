@@ -106,7 +106,9 @@ void register_add_n(OpRegistry& r) {
          .shape = add_n_shape,
          .gradient = add_n_gradient,
          .kernels = add_n_kernels(),
-         .in_place = true});
+         .sums = true,
+         .in_place = true,
+         .elementwise = &kBinary<cpu::BinaryOp::kAdd>});
   r.add({.name = "AccumulateNV2",
          .doc = "The sum of all inputs, added up in order; its shape is given.",
          .inputs = {"inputs: N * T"},

@@ -147,6 +147,12 @@ std::optional<std::vector<std::int64_t>> pack_join(const ViewQuery& query) {
   return firsts;
 }
 
+std::optional<ViewPart> reduction_view(const ViewQuery& query) {
+  const Tensor* axes = query.input_values[1];
+  if (axes == nullptr || axes->num_elements() != 0) return std::nullopt;
+  return ViewPart{0, 0};
+}
+
 std::optional<std::int64_t> pad_embed(const ViewQuery& query) {
   const Tensor* paddings = query.input_values[1];
   if (paddings == nullptr || !query.input_shapes[0].is_fully_defined()) return std::nullopt;

@@ -24,6 +24,9 @@ std::optional<ViewPart> unpack_view(const ViewQuery& query);
 std::optional<std::vector<std::int64_t>> concat_v2_join(const ViewQuery& query);
 std::optional<std::vector<std::int64_t>> pack_join(const ViewQuery& query);
 
+/// The view function of reductions: with no axes, the input itself.
+std::optional<ViewPart> reduction_view(const ViewQuery& query);
+
 /// The embed function of Pad.
 std::optional<std::int64_t> pad_embed(const ViewQuery& query);
 

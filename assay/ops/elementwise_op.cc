@@ -30,7 +30,7 @@ void add_unary(OpRegistry& registry, std::string name, std::string doc, const ch
 }
 
 void add_binary(OpRegistry& registry, std::string name, std::string doc, const char* types,
-                const ElementwiseDef& def, GradientFn gradient) {
+                const ElementwiseDef& def, GradientFn gradient, const BinaryTraits& traits) {
   registry.add({.name = std::move(name),
                 .doc = std::move(doc),
                 .inputs = {"x: T", "y: T"},
@@ -40,6 +40,9 @@ void add_binary(OpRegistry& registry, std::string name, std::string doc, const c
                 .gradient = gradient,
                 .not_differentiable = gradient == nullptr,
                 .kernels = elementwise_kernels(def, types),
+                .sums = traits.sums,
+                .right_neutral = traits.right_neutral,
+                .left_neutral = traits.left_neutral,
                 .in_place = true,
                 .elementwise = &def});
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,15 @@ std::vector<KernelEntry> elementwise_kernels(const ElementwiseDef& def, const st
 /// Adds the element-wise op y(x); null gradient: not differentiable.
 void add_unary(OpRegistry& registry, std::string name, std::string doc, const char* types,
                const ElementwiseDef& def, GradientFn gradient);
+/// What the compiler may know of a binary op.
+struct BinaryTraits {
+  bool sums = false;                    ///< OpSpec::sums
+  std::optional<double> right_neutral;  ///< OpSpec::right_neutral
+  std::optional<double> left_neutral;   ///< OpSpec::left_neutral
+};
+
 /// Adds the broadcasting element-wise op z(x, y).
 void add_binary(OpRegistry& registry, std::string name, std::string doc, const char* types,
-                const ElementwiseDef& def, GradientFn gradient);
+                const ElementwiseDef& def, GradientFn gradient, const BinaryTraits& traits = {});
 
 }  // namespace assay

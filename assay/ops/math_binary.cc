@@ -127,19 +127,20 @@ void register_math_binary(OpRegistry& r) {
   add_binary(r, "Add", "x + y, broadcasting; strings are joined.",
              "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, "
              "complex128, string}",
-             kBinary<BinaryOp::kAdd>, add_gradient);
+             kBinary<BinaryOp::kAdd>, add_gradient, {.sums = true});
   add_binary(r, "AddV2", "x + y, broadcasting.",
              "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, "
              "complex128}",
-             kBinary<BinaryOp::kAdd>, add_gradient);
+             kBinary<BinaryOp::kAdd>, add_gradient, {.sums = true});
   add_binary(r, "Sub", "x - y, broadcasting.", kMore, kBinary<BinaryOp::kSub>, sub_gradient);
-  add_binary(r, "Mul", "x y, broadcasting.", kMore, kBinary<BinaryOp::kMul>, mul_gradient);
+  add_binary(r, "Mul", "x y, broadcasting.", kMore, kBinary<BinaryOp::kMul>, mul_gradient,
+             {.right_neutral = 1, .left_neutral = 1});
   add_binary(r, "MulNoNan", "x y, broadcasting; 0 where y is 0, even if x is not finite.", kNoNan,
              kBinary<BinaryOp::kMulNoNan>, mul_no_nan_gradient);
   add_binary(r, "Div", "x / y, broadcasting; integers round towards 0.", kMore,
-             kBinary<BinaryOp::kDiv>, div_gradient);
+             kBinary<BinaryOp::kDiv>, div_gradient, {.right_neutral = 1});
   add_binary(r, "RealDiv", "x / y of floats, broadcasting.", kMore, kBinary<BinaryOp::kDiv>,
-             div_gradient);
+             div_gradient, {.right_neutral = 1});
   add_binary(r, "TruncateDiv", "x / y of integers rounded towards 0, broadcasting.", kMore,
              kTruncateDiv, nullptr);
   add_binary(r, "DivNoNan", "x / y, broadcasting; 0 where y is 0.", kNoNan,

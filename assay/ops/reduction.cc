@@ -7,6 +7,7 @@
 #include "assay/device/kernel.h"
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
+#include "assay/ops/contiguous_part.h"
 #include "assay/ops/manifest.h"
 
 namespace assay {
@@ -200,7 +201,8 @@ void add_reduction(OpRegistry& r, std::string name, std::string doc, GradientFn 
          .attrs = {"keep_dims: bool = false", "T: numbertype", "Tidx: {int32, int64} = DT_INT32"},
          .shape = shapes::reduction,
          .gradient = gradient,
-         .kernels = number_kernels<Op>(complex)});
+         .kernels = number_kernels<Op>(complex),
+         .view = ops::reduction_view});
 }
 
 template <ReduceOp Op>

@@ -8,7 +8,8 @@
 namespace assay {
 namespace {
 
-constexpr ElementwiseDef kSelect{.arity = 3, .loop = &cpu::select_loop};
+constexpr ElementwiseDef kSelect{.arity = 3, .loop = &cpu::select_loop, .broadcasts = false};
+constexpr ElementwiseDef kSelectV2{.arity = 3, .loop = &cpu::select_loop};
 
 // Select's condition is a scalar, a vector over the first dimension, or as large as the rest.
 void select_shape(ShapeContext& c) {
@@ -156,7 +157,8 @@ void register_select_cast(OpRegistry& r) {
          .attrs = {"T: type"},
          .shape = select_shape,
          .gradient = select_gradient,
-         .kernels = {{DType::kInvalid, make_kernel<Select>}}});
+         .kernels = {{DType::kInvalid, make_kernel<Select>}},
+         .elementwise = &kSelect});
   r.add({.name = "SelectV2",
          .doc = "t where the condition holds, e elsewhere; all three broadcast.",
          .inputs = {"condition: bool", "t: T", "e: T"},
@@ -165,7 +167,7 @@ void register_select_cast(OpRegistry& r) {
          .shape = select_v2_shape,
          .gradient = select_v2_gradient,
          .kernels = {{DType::kInvalid, cpu::make_elementwise_kernel}},
-         .elementwise = &kSelect});
+         .elementwise = &kSelectV2});
   r.add({.name = "Cast",
          .doc = "The elements converted to another dtype; floats lose their fraction as integers.",
          .inputs = {"x: SrcT"},

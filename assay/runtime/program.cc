@@ -59,6 +59,14 @@ class JoinKernel : public Kernel {
   std::vector<std::int64_t> parts_;
 };
 
+// Kernels of pure ops may be handed arena memory; what they yield must not share it unknown to the
+// planner.
+OutputPlace place_of(const Instr& instr, const Value& value) {
+  if (value.storage == Storage::kPlanned || value.placed) return OutputPlace::kPlanned;
+  const bool pure = instr.kind == InstrKind::kNode && instr.effect == Effect::kNone;
+  return pure && value.alias_of < 0 ? OutputPlace::kOwned : OutputPlace::kShared;
+}
+
 std::unique_ptr<Kernel> make_fused(const Instr& instr) {
   const compiler::FusedChain& chain = *instr.fused;
   FusedLoop loop;
@@ -71,10 +79,11 @@ std::unique_ptr<Kernel> make_fused(const Instr& instr) {
                            static_cast<int>(dtype_size(chain.input_dtypes[k]))});
   }
   for (const auto& op : chain.ops) {
-    loop.operations.push_back({op.node->def()->elementwise->loop(op.dtype), op.inputs,
-                               static_cast<int>(dtype_size(op.result)), -1});
+    loop.operations.push_back({op.loop, op.inputs, static_cast<int>(dtype_size(op.result)), -1});
   }
-  loop.operations.back().output = 0;
+  for (std::size_t k = 0; k < chain.outputs.size(); ++k) {
+    loop.operations[static_cast<std::size_t>(chain.outputs[k])].output = static_cast<int>(k);
+  }
   return make_fused_kernel(std::move(loop));
 }
 
@@ -178,7 +187,7 @@ void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
       instr.kind == InstrKind::kNode && instr.node->def()->allows_uninitialized;
   for (const ValueId v : inputs) {
     args_.push_back(slot_of(v));
-    planned_.push_back(0);
+    places_.push_back(OutputPlace::kShared);
     const Value& root = ir_.value(ir_.root(v));
     if (root.variable == nullptr) continue;
     // One check a run and variable is enough: once set, it stays set.
@@ -197,7 +206,7 @@ void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
   step.num_outputs = static_cast<unsigned>(outputs.size());
   for (const ValueId v : outputs) {
     args_.push_back(slot_of(v));
-    planned_.push_back(ir_.value(v).storage == Storage::kPlanned || ir_.value(v).placed ? 1 : 0);
+    places_.push_back(place_of(instr, ir_.value(v)));
   }
   steps_.push_back(step);
 }
@@ -287,7 +296,7 @@ std::vector<Tensor> Program::run(const Tensor* const* feeds, ThreadPool& pool) {
       }
       KernelContext context({frame->args.data() + step.first_input, step.num_inputs},
                             {frame->args.data() + step.first_output, step.num_outputs},
-                            {planned_.data() + step.first_output, step.num_outputs}, pool);
+                            {places_.data() + step.first_output, step.num_outputs}, pool);
       step.kernel->run(context);
     }
   } catch (const Error& error) {

@@ -64,8 +64,8 @@ class Program {
   compiler::Ir ir_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<Step> steps_;
-  std::vector<int> args_;               // slots of inputs and outputs, step by step
-  std::vector<unsigned char> planned_;  // parallel to args_: outputs with a planned place
+  std::vector<int> args_;            // slots of inputs and outputs, step by step
+  std::vector<OutputPlace> places_;  // parallel to args_, meant for outputs
   std::vector<Check> checks_;
   std::vector<const Tensor*> checked_;  // variables that an earlier step has checked or set
   bool exclusive_ = false;
