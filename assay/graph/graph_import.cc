@@ -14,7 +14,8 @@ namespace assay {
 namespace {
 
 constexpr std::int64_t kMaxImportedOutputs = std::int64_t{1} << 24;  // of a whole GraphDef
-constexpr int kTrustedShapesProducer = 21;  // earlier writers' _output_shapes may be wrong
+constexpr int kTrustedShapesProducer = 21;    // earlier writers' _output_shapes may be wrong
+constexpr int kScalarIsUnknownProducer = 21;  // a Placeholder's shape [] then meant none given
 
 // One input of a node in the GraphDef.
 struct Input {
@@ -303,6 +304,13 @@ class GraphImporter {
       if (auto read = attr_from_proto(value, what)) attrs.emplace(name, std::move(*read));
     }
     if (const auto it = attrs.find("_class"); it != attrs.end()) rename_colocation(it->second);
+    if (node_def(i).op() == "Placeholder" &&
+        def_.versions().producer() <= kScalarIsUnknownProducer) {
+      const auto it = attrs.find("shape");
+      if (it != attrs.end() && attr_equal(it->second, PartialShape::scalar())) {
+        it->second = PartialShape::unknown();
+      }
+    }
     return attrs;
   }
 
@@ -331,11 +339,12 @@ class GraphImporter {
 
   void apply_output_shapes(int i, Node& node, const std::vector<PartialShape>& shapes) const {
     if (static_cast<int>(shapes.size()) != node.num_outputs()) return;
+    if (def_.versions().producer() < kTrustedShapesProducer) return;
     for (int k = 0; k < node.num_outputs(); ++k) {
       const PartialShape& shape = shapes[static_cast<std::size_t>(k)];
       if (node.output_shape(k).is_compatible_with(shape)) {
         node.merge_output_shape(k, shape);
-      } else if (def_.versions().producer() >= kTrustedShapesProducer) {
+      } else {
         bad_node(i, "output {} has shape {}, but the file says {}", k, node.output_shape(k).str(),
                  shape.str());
       }

@@ -110,8 +110,9 @@ void ReplayCase::need(Node* node, const std::set<std::string>& fed,
 
 std::set<std::string> ReplayCase::unsupported_ops() {
   load();
-  std::set<const Node*> seen;
+  std::set<const Node*> all;
   const auto add = [&](const Json& run) {
+    std::set<const Node*> seen;  // what is fed differs from run to run
     std::set<std::string> fed;
     for (const char* kind : {"feeds", "one_run_per_row", "one_run_per_value"}) {
       if (!run.contains(kind)) continue;
@@ -131,6 +132,7 @@ std::set<std::string> ReplayCase::unsupported_ops() {
         if (g.contains("tensor")) need(nodes(g["tensor"]).front(), fed, seen);
       }
     }
+    all.insert(seen.begin(), seen.end());
   };
   if (is_program()) {
     for (const Json& run : case_["runs"]) add(run);
@@ -138,7 +140,11 @@ std::set<std::string> ReplayCase::unsupported_ops() {
     add(case_);
   }
   std::set<std::string> missing;
-  for (const Node* n : seen) {
+  if (case_.contains("checkpoint") && case_["checkpoint"].is_string() &&
+      !std::filesystem::exists(checkpoint() + ".index")) {
+    missing.insert("checkpoints of the V1 format");
+  }
+  for (const Node* n : all) {
     if (resolved(*n)) continue;
     if (n->def() == nullptr || !has_kernel(*n->def())) missing.insert(n->op());
   }
