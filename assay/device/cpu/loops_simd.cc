@@ -35,7 +35,7 @@ struct Sign {
     const V zero = hn::Zero(d);
     const V up = hn::IfThenElseZero(hn::Gt(x, zero), Num(d, 1));
     const V y = hn::IfThenElse(hn::Lt(x, zero), Num(d, -1), up);
-    return hn::IfThenElse(hn::Ne(x, x), x, y);
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
   }
 };
 struct Square {

@@ -36,7 +36,7 @@ HWY_INLINE V ExpV(D d, V x) {
   const V top = hn::Set(d, ExpCeiling<T>());
   V y = hn::Exp(d, hn::Min(top, x));
   y = hn::IfThenElse(hn::Ge(x, top), hn::Set(d, Infinity<T>()), y);
-  return hn::IfThenElse(hn::Ne(x, x), x, y);
+  return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
 template <class D, class V>
@@ -58,7 +58,7 @@ HWY_INLINE V LogSpecial(D d, V x, V y) {
   y = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(inf), y);
   y = hn::IfThenElse(hn::Lt(x, zero), hn::Set(d, static_cast<T>(NAN)), y);
   y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
-  return hn::IfThenElse(hn::Ne(x, x), x, y);
+  return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
 template <class D, class V>
@@ -73,10 +73,11 @@ HWY_INLINE V Log1pV(D d, V x) {
   const V inf = hn::Set(d, Infinity<T>());
   // log(1 + x) x / ((1 + x) - 1): the rounding of 1 + x cancels (Kahan).
   const V u = hn::Add(one, x);
-  const V tiny = hn::Set(d, sizeof(T) == 4 ? static_cast<T>(1e-8) : static_cast<T>(1e-17));
   V y = hn::Mul(LogSpecial(d, u, hn::Log(d, u)), hn::Div(x, hn::Sub(u, one)));
   y = hn::IfThenElse(hn::Eq(x, inf), inf, y);
-  return hn::IfThenElse(hn::Ge(hn::Abs(x), tiny), y, x);
+  // Tiny arguments, and NaN.
+  y = hn::IfThenElse(hn::Eq(u, one), x, y);
+  return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
 template <class D, class V>
@@ -97,15 +98,17 @@ HWY_INLINE V TanhV(D d, V x) {
 
 template <class D, class V>
 HWY_INLINE V SigmoidV(D d, V x) {
+  // By exp(-|x|), which does not overflow: 1 / (1 + e) or e / (1 + e).
   const V one = hn::Set(d, static_cast<hn::TFromD<D>>(1));
-  return hn::Div(one, hn::Add(one, ExpV(d, hn::Neg(x))));
+  const V e = ExpV(d, hn::Neg(hn::Abs(x)));
+  return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
 }
 
 template <class D, class V>
 HWY_INLINE V SoftplusV(D d, V x) {
   // max(x, 0) + log1p(exp(-|x|)): no overflow, no cancellation.
   const V y = hn::Add(hn::Max(x, hn::Zero(d)), Log1pV(d, ExpV(d, hn::Neg(hn::Abs(x)))));
-  return hn::IfThenElse(hn::Ne(x, x), x, y);
+  return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
 }  // namespace assay::cpu::HWY_NAMESPACE
