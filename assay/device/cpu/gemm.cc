@@ -15,10 +15,11 @@
 namespace assay::cpu {
 namespace {
 
-// Work of one piece, in multiply-adds: about 40 microseconds of one core.
-constexpr std::int64_t kPieceWork = std::int64_t{1} << 21;
-// Piece sizes are multiples of this, which suits every micro-kernel.
-constexpr std::int64_t kPieceUnit = 64;
+// Work of one piece, in multiply-adds: about 80 microseconds of one core.
+constexpr std::int64_t kPieceWork = std::int64_t{1} << 22;
+// Sides of pieces are multiples of these, which suits every micro-kernel.
+constexpr std::int64_t kRowUnit = 64;
+constexpr std::int64_t kColumnUnit = 256;
 // Below this many multiply-adds a primitive's call costs more than the product.
 constexpr std::int64_t kTinyWork = 512;
 
@@ -189,7 +190,7 @@ std::int64_t round_up(std::int64_t x, std::int64_t unit) {
   return (x + unit - 1) / unit * unit;
 }
 
-// C = op(A) op(B) when there is little to do, or one of the sizes is 1 and C is an outer product.
+// C = op(A) op(B) when there is little to do, or C is an outer product.
 void small_product(const GemmShape& s, const float* a, const float* b, float* c) {
   const std::int64_t a_row = s.transpose_a ? 1 : s.k;
   const std::int64_t a_step = s.transpose_a ? s.m : 1;
@@ -197,6 +198,11 @@ void small_product(const GemmShape& s, const float* a, const float* b, float* c)
   const std::int64_t b_step = s.transpose_b ? s.k : 1;
   for (std::int64_t i = 0; i < s.m; ++i) {
     float* to = c + i * s.n;
+    if (s.k == 1) {
+      const float x = a[i];
+      for (std::int64_t j = 0; j < s.n; ++j) to[j] = x * b[j];
+      continue;
+    }
     std::fill(to, to + s.n, 0.0f);
     for (std::int64_t p = 0; p < s.k; ++p) {
       const float x = a[i * a_row + p * a_step];
@@ -215,14 +221,18 @@ void small_product(const GemmShape& s, const float* a, const float* b, float* c)
 class Gemm::Impl {
  public:
   explicit Impl(const GemmShape& s) : shape_(s), vector_(s.m == 1 || s.n == 1) {
-    // Rows first, columns when the rows alone leave pieces too large.
+    // Rows first: a piece of whole rows is dense, for which oneDNN has its best code, and repacks
+    // only B. Columns, in broad strips, when the rows alone leave pieces far too large.
     const std::int64_t row_work = std::max<std::int64_t>(1, s.n * s.k);
-    rows_ = std::min(s.m, round_up(std::max<std::int64_t>(1, kPieceWork / row_work), kPieceUnit));
+    rows_ = s.m;
+    if (s.m * row_work > kPieceWork + kPieceWork / 2) {
+      rows_ = std::min(s.m, round_up(std::max<std::int64_t>(1, kPieceWork / row_work), kRowUnit));
+    }
     columns_ = s.n;
-    if (rows_ * row_work > 2 * kPieceWork) {
-      const std::int64_t column_work = std::max<std::int64_t>(1, rows_ * s.k);
-      columns_ =
-          std::min(s.n, round_up(std::max<std::int64_t>(1, kPieceWork / column_work), kPieceUnit));
+    if (rows_ * row_work > 8 * kPieceWork) {
+      const std::int64_t column_work = rows_ * s.k;
+      columns_ = std::min(
+          s.n, round_up(std::max<std::int64_t>(1, 2 * kPieceWork / column_work), kColumnUnit));
     }
     row_pieces_ = (s.m + rows_ - 1) / rows_;
     column_pieces_ = (s.n + columns_ - 1) / columns_;

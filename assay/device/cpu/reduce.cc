@@ -184,14 +184,27 @@ void reduce_columns_run(const T* x, std::int64_t rows, std::int64_t stride, std:
     std::int64_t j = 0;
     // A band of columns stays in registers while the rows go by.
     for (; j + 4 * kLanes <= n; j += 4 * kLanes) {
-      Vector sum[4];
-      std::memcpy(sum, x + j, sizeof sum);
+      const auto load = [](const T* from) {
+        Vector v;
+        std::memcpy(&v, from, sizeof v);
+        return v;
+      };
+      const T* from = x + j;
+      Vector p = load(from);
+      Vector q = load(from + kLanes);
+      Vector s = load(from + 2 * kLanes);
+      Vector t = load(from + 3 * kLanes);
       for (std::int64_t i = 1; i < rows; ++i) {
-        Vector v[4];
-        std::memcpy(v, x + i * stride + j, sizeof v);
-        for (int k = 0; k < 4; ++k) sum[k] = Op::combine(sum[k], v[k]);
+        from += stride;
+        p = Op::combine(p, load(from));
+        q = Op::combine(q, load(from + kLanes));
+        s = Op::combine(s, load(from + 2 * kLanes));
+        t = Op::combine(t, load(from + 3 * kLanes));
       }
-      std::memcpy(out + j, sum, sizeof sum);
+      std::memcpy(out + j, &p, sizeof p);
+      std::memcpy(out + j + kLanes, &q, sizeof q);
+      std::memcpy(out + j + 2 * kLanes, &s, sizeof s);
+      std::memcpy(out + j + 3 * kLanes, &t, sizeof t);
     }
     for (; j + kLanes <= n; j += kLanes) {
       Vector sum;
