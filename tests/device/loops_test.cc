@@ -398,6 +398,39 @@ TEST(Loops, CastDropsFractions) {
   EXPECT_EQ(std::vector<std::int32_t>(out, out + 3), (std::vector<std::int32_t>{1, -1, 0}));
 }
 
+template <typename T>
+void check_select() {
+  std::vector<T> x(70);
+  std::vector<T> y(70);
+  bool c[70];
+  for (std::size_t i = 0; i < 70; ++i) {
+    x[i] = static_cast<T>(i);
+    y[i] = static_cast<T>(100 + i);
+    c[i] = i % 3 == 0 || i % 7 == 1;
+  }
+  for (std::size_t n = 0; n < 70; ++n) {
+    for (int strides = 0; strides < 8; ++strides) {
+      const int stride[] = {strides & 1, strides >> 1 & 1, strides >> 2};
+      const void* in[] = {c, x.data(), y.data()};
+      std::vector<T> out(n + 1, T(55));
+      select_loop(dtype_of<T>)(in, stride, out.data(), static_cast<std::int64_t>(n));
+      for (std::size_t i = 0; i < n; ++i) {
+        const T want =
+            c[stride[0] != 0 ? i : 0] ? x[stride[1] != 0 ? i : 0] : y[stride[2] != 0 ? i : 0];
+        ASSERT_EQ(out[i], want) << n << " " << strides;
+      }
+      EXPECT_EQ(out[n], T(55)) << "written past the end";
+    }
+  }
+}
+
+TEST(Loops, Select) {
+  check_select<float>();
+  check_select<double>();
+  check_select<std::int8_t>();
+  check_select<std::int16_t>();
+}
+
 TEST(Loops, SelectTakesStrings) {
   const bool c[] = {true, false};
   const std::string x[] = {"a", "b"};

@@ -109,6 +109,8 @@ ElementwiseLoop cast_loop(DType from, DType to);
 ElementwiseLoop simd_math_loop(UnaryOp op, DType dtype);
 ElementwiseLoop simd_unary_loop(UnaryOp op, DType dtype);
 ElementwiseLoop simd_binary_loop(BinaryOp op, DType dtype);
+/// For select_loop: elements of 4 or 8 bytes.
+ElementwiseLoop simd_select_loop(std::size_t size);
 /// Plain loops over any numeric dtype; null where a function has none for it.
 ElementwiseLoop scalar_unary_loop(UnaryOp op, DType dtype);
 ElementwiseLoop scalar_binary_loop(BinaryOp op, DType dtype);

@@ -110,15 +110,13 @@ ElementwiseLoop select_loop(DType dtype) {
   if (dtype == DType::kString) return &select<std::string>;
   if (dtype == DType::kResource) return &select<ResourceHandle>;
   // Only the size matters.
-  switch (dtype_size(dtype)) {
+  const std::size_t size = dtype_size(dtype);
+  if (const auto loop = simd_select_loop(size)) return loop;
+  switch (size) {
     case 1:
       return &select<std::uint8_t>;
     case 2:
       return &select<std::uint16_t>;
-    case 4:
-      return &select<std::uint32_t>;
-    case 8:
-      return &select<std::uint64_t>;
     case 16:
       return &select<std::complex<double>>;
     default:

@@ -249,6 +249,66 @@ struct InvGrad {
   }
 };
 
+// Bytes widened to lanes of T.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadBytes(D d, const std::uint8_t* from) {
+  const hn::Rebind<std::uint8_t, D> d8;
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    const hn::Rebind<std::uint32_t, D> d32;
+    return hn::PromoteTo(d, hn::PromoteTo(d32, hn::LoadU(d8, from)));
+  } else {
+    return hn::PromoteTo(d, hn::LoadU(d8, from));
+  }
+}
+
+// out = condition ? x : y, by size alone: T is an unsigned type.
+template <typename T>
+void SelectLoop(const void* const* in, const int* stride, void* output, std::int64_t n) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::uint8_t* c = static_cast<const std::uint8_t*>(in[0]);
+  const T* x = static_cast<const T*>(in[1]);
+  const T* y = static_cast<const T*>(in[2]);
+  T* out = static_cast<T*>(output);
+  // An input of stride 0 stays where it is: read from a vector filled once.
+  alignas(64) std::uint8_t same_c[64 / sizeof(T)];
+  alignas(64) T same_x[64 / sizeof(T)];
+  alignas(64) T same_y[64 / sizeof(T)];
+  const std::int64_t c_step = stride[0] != 0 ? lanes : 0;
+  const std::int64_t x_step = stride[1] != 0 ? lanes : 0;
+  const std::int64_t y_step = stride[2] != 0 ? lanes : 0;
+  if (c_step == 0) {
+    for (std::uint8_t& v : same_c) v = *c;
+    c = same_c;
+  }
+  if (x_step == 0) {
+    hn::Store(hn::Set(d, *x), d, same_x);
+    x = same_x;
+  }
+  if (y_step == 0) {
+    hn::Store(hn::Set(d, *y), d, same_y);
+    y = same_y;
+  }
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto test = hn::Ne(LoadBytes(d, c), hn::Zero(d));
+    hn::StoreU(hn::IfThenElse(test, hn::LoadU(d, x), hn::LoadU(d, y)), d, out + i);
+    c += c_step;
+    x += x_step;
+    y += y_step;
+  }
+  for (std::int64_t k = 0; i < n; ++i, ++k) {
+    const T a = x[x_step != 0 ? k : 0];
+    const T b = y[y_step != 0 ? k : 0];
+    out[i] = c[c_step != 0 ? k : 0] != 0 ? a : b;
+  }
+}
+
+ElementwiseLoop SelectFor(std::size_t size) {
+  if (size == 4) return &SelectLoop<std::uint32_t>;
+  return size == 8 ? &SelectLoop<std::uint64_t> : nullptr;
+}
+
 ElementwiseLoop UnaryFor(UnaryOp op, DType dtype) {
   switch (op) {
     case UnaryOp::kNeg:
@@ -345,6 +405,7 @@ namespace assay::cpu {
 
 HWY_EXPORT(UnaryFor);
 HWY_EXPORT(BinaryFor);
+HWY_EXPORT(SelectFor);
 
 ElementwiseLoop simd_unary_loop(UnaryOp op, DType dtype) {
   if (dtype != DType::kFloat && dtype != DType::kDouble) return nullptr;
@@ -354,6 +415,10 @@ ElementwiseLoop simd_unary_loop(UnaryOp op, DType dtype) {
 ElementwiseLoop simd_binary_loop(BinaryOp op, DType dtype) {
   if (dtype != DType::kFloat && dtype != DType::kDouble) return nullptr;
   return HWY_DYNAMIC_DISPATCH(BinaryFor)(op, dtype);
+}
+
+ElementwiseLoop simd_select_loop(std::size_t size) {
+  return HWY_DYNAMIC_DISPATCH(SelectFor)(size);
 }
 
 }  // namespace assay::cpu
