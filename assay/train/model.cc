@@ -90,6 +90,7 @@ std::string Model::restore(const std::string& run_dir, std::vector<std::string>*
   const auto candidates = train::find_checkpoints(dir);
   if (candidates.empty()) fail(Code::kNotFound, "there is no checkpoint under '{}'", dir);
   std::vector<std::string> damaged;
+  Code first_code = Code::kDataLoss;
   for (const std::string& prefix : candidates) {
     try {
       session().run({}, {}, {local_init_});
@@ -99,10 +100,11 @@ std::string Model::restore(const std::string& run_dir, std::vector<std::string>*
     } catch (const Error& e) {
       // A checkpoint of another model stays one however old: only damage is worth going back for.
       if (e.code() != Code::kDataLoss && e.code() != Code::kNotFound) throw;
+      if (damaged.empty()) first_code = e.code();
       damaged.push_back(e.message());
     }
   }
-  fail(Code::kDataLoss,
+  fail(first_code,
        "none of the {} checkpoints under '{}' can be restored ({}); move the folder away to begin "
        "anew",
        candidates.size(), dir, fmt::join(damaged, "; "));

@@ -97,7 +97,8 @@ class Model {
 
   /// Phase two: trains until `options.steps`, the end of the data, or `options.stop`. Resumes
   /// when `options.run_dir` holds a checkpoint; a damaged one is reported on standard error and
-  /// the next older one is taken. Throws Error; what was saved before stays on disk.
+  /// the next older one is taken. Without a run folder every call begins anew. Throws Error; what
+  /// was saved before stays on disk.
   TrainResult train(const TrainOptions& options);
 
   /// Restores the newest whole checkpoint under `run_dir` into the session (made if need be);

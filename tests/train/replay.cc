@@ -12,7 +12,7 @@
 #include "assay/format/proto/meta_graph.pb.h"
 #include "assay/format/proto_io.h"
 #include "assay/graph/graph_def.h"
-#include "assay/ops/manifest.h"
+#include "tests/support/fixtures.h"
 
 namespace assay::testing {
 
@@ -380,6 +380,24 @@ void ReplayCase::run_training() {
   }
   check_loss(steps.size(), session_->run(loss, fed), case_.at("loss_after_last_step"));
   compare_variables(case_.at("variables_after"), "after training");
+  if (case_.contains("restored_and_saved_again_gives_the_same_bytes")) compare_saved_again();
+}
+
+void ReplayCase::compare_saved_again() {
+  const std::string scope = case_["restore_op"].get<std::string>();
+  const Output saved = graph_->output(scope.substr(0, scope.rfind('/')) + "/control_dependency:0");
+  const Output filename = graph_->output(case_["restore_filename_tensor"].get<std::string>());
+  restore(case_);
+  const TemporaryFolder folder;
+  const std::string again = folder / "again";
+  session_->run(saved, {{filename, Tensor::scalar(again)}});
+  for (const auto& [suffix, same] :
+       case_["restored_and_saved_again_gives_the_same_bytes"].items()) {
+    FileSystem& fs = posix_file_system();
+    if (same.get<bool>() && read_file(fs, again + suffix) != read_file(fs, checkpoint() + suffix)) {
+      differ("restored and saved again: " + suffix + " has other bytes");
+    }
+  }
 }
 
 void ReplayCase::program_entry(const Json& run, std::size_t index) {

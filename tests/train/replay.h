@@ -36,6 +36,8 @@ class ReplayCase {
   std::string checkpoint() const;
   void restore(const Json& run);
   void run_training();
+  /// Restored once more, the graph's own save op writes the author's files byte for byte.
+  void compare_saved_again();
   void run_program();
   void program_entry(const Json& run, std::size_t index);
   void compare_variables(const Json& recorded, const std::string& when);
