@@ -28,6 +28,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "assay 0.1.0");
   app.get_formatter()->column_width(34);
+  // A flag given twice counts the last time, as scripts that add to a command expect.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   Action action;
   add_train(app, action, command);
   add_neighbors(app, action);

@@ -189,7 +189,8 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       ->add_option("--text", flags->text,
                    "Text files: plain, .gz, .dz or .zip [the dictionary of package dict-gcide]")
       ->type_name("FILE")
-      ->expected(1, 1 << 20);
+      ->expected(1, 1 << 20)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   auto* steps =
       command->add_option("--steps", flags->steps, "Train up to this global step [100000]")
           ->type_name("N")

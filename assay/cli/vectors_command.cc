@@ -61,7 +61,10 @@ void add_neighbors(CLI::App& app, Action& action) {
       app.add_subcommand("neighbors", "The words nearest to given ones, with the cosine");
   auto flags = std::make_shared<Flags>();
   command->add_option("DIR", flags->run, "Run folder of word2vec")->required()->type_name("");
-  command->add_option("WORD", flags->words, "Words of the vocabulary")->required()->type_name("");
+  command->add_option("WORD", flags->words, "Words of the vocabulary")
+      ->required()
+      ->type_name("")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--count", flags->count, "Neighbours of each word")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 31))

@@ -91,10 +91,10 @@ TEST_F(TrainTest, TrainsAndLeavesARunFolder) {
   EXPECT_THAT(more.out, HasSubstr("at step 300"));
   EXPECT_THAT(more.out, HasSubstr("Done: step 400"));
 
-  const Finished near = assay({"neighbors", path("run"), "aa", "BB"});
+  const Finished near = assay({"neighbors", path("run"), "cd", "BB"});
   EXPECT_EQ(near.code, 0) << near.err;
   EXPECT_TRUE(
-      std::regex_search(near.out, std::regex("^aa\n(  -?[01]\\.[0-9]{4}  [a-z]+\n){8}bb\n")))
+      std::regex_search(near.out, std::regex("^cd\n(  -?[01]\\.[0-9]{4}  [a-z]+\n){8}bb\n")))
       << near.out;
   const Finished unknown = assay({"neighbors", path("run"), "zzzz"});
   EXPECT_EQ(unknown.code, 1);
@@ -302,7 +302,7 @@ TEST_F(TrainTest, DamagedCheckpointFallsBackToTheOneBefore) {
   ASSERT_EQ(assay(train("run", {"--steps", "200"})).code, 0);
   const std::string data = path("run") + "/checkpoints/skip-gram-200.data-00000-of-00001";
   fs::resize_file(data, fs::file_size(data) / 2);
-  const Finished near = assay({"neighbors", path("run"), "aa"});
+  const Finished near = assay({"neighbors", path("run"), "bb"});
   EXPECT_EQ(near.code, 0) << near.err;
   EXPECT_THAT(near.err, HasSubstr("skip-gram-200"));
   const Finished f = assay(train("run", {"--steps", "250"}));
@@ -334,7 +334,7 @@ TEST_F(TrainTest, FullDiskWhileSavingKeepsTheLastCheckpoint) {
   const Finished f = Process({"/bin/bash", "-c", command}).finish();
   EXPECT_EQ(f.code, 1) << f.out << f.err;
   expect_one_line(f);
-  const Finished near = assay({"neighbors", path("run"), "aa"});
+  const Finished near = assay({"neighbors", path("run"), "bb"});
   EXPECT_EQ(near.code, 0) << near.err;
   const Finished on = assay(train("run", {"--steps", "300"}));
   EXPECT_EQ(on.code, 0) << on.err;
