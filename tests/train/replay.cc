@@ -384,13 +384,20 @@ void ReplayCase::run_training() {
 }
 
 void ReplayCase::compare_saved_again() {
-  const std::string scope = case_["restore_op"].get<std::string>();
-  const Output saved = graph_->output(scope.substr(0, scope.rfind('/')) + "/control_dependency:0");
-  const Output filename = graph_->output(case_["restore_filename_tensor"].get<std::string>());
-  restore(case_);
+  const std::string restore_op = case_["restore_op"].get<std::string>();
+  const std::string scope = restore_op.substr(0, restore_op.rfind('/') + 1);
   const TemporaryFolder folder;
   const std::string again = folder / "again";
-  session_->run(saved, {{filename, Tensor::scalar(again)}});
+  std::vector<Feed> fed = {
+      {graph_->output(case_["restore_filename_tensor"].get<std::string>()), Tensor::scalar(again)}};
+  std::string saved = scope + "control_dependency:0";
+  if (graph_->find_node(scope + "MergeV2Checkpoints") != nullptr) {
+    // A sharded saver writes into a folder beside and merges.
+    fed.emplace_back(graph_->output(scope + "StringJoin:0"), Tensor::scalar(again + "_temp/part"));
+    saved = scope + "Identity:0";
+  }
+  restore(case_);
+  session_->run(graph_->output(saved), fed);
   for (const auto& [suffix, same] :
        case_["restored_and_saved_again_gives_the_same_bytes"].items()) {
     FileSystem& fs = posix_file_system();
