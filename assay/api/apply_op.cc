@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "assay/api/place_error.h"
 #include "assay/api/variable.h"
 
 namespace assay {
@@ -13,7 +14,7 @@ Graph& graph_of(const std::vector<const Operand*>& values) {
     Graph* of = v->graph();
     if (of == nullptr) continue;
     if (graph != nullptr && graph != of) {
-      invalid_argument("tensors of two different graphs were given to one operation");
+      internal::invalid_here("tensors of two different graphs were given to one operation");
     }
     graph = of;
   }
@@ -55,10 +56,10 @@ class ArgConverter {
     const bool is_list = !arg.number_attr.empty() || !arg.type_list_attr.empty();
     try {
       if (const auto* list = std::get_if<std::vector<Operand>>(&value)) {
-        if (!is_list) invalid_argument("got a list of tensors");
+        if (!is_list) internal::invalid_here("got a list of tensors");
         add_list(arg, *list);
       } else if (is_list) {
-        invalid_argument("expected a list of tensors");
+        internal::invalid_here("expected a list of tensors");
       } else if (const auto* ints = std::get_if<IntList>(&value)) {
         inputs.push_back(convert_to_tensor(*ints, arg.name, int_type(arg)));
         note_type(arg, inputs.back());
@@ -69,16 +70,11 @@ class ArgConverter {
     } catch (const Error& e) {
       if (!e.node().empty()) throw;
       throw Error(e.code(), fmt::format("{}: argument '{}': {}", def_.name, arg.name, e.message()),
-                  "", place_of_current());
+                  "", e.where());
     }
   }
 
  private:
-  static std::string place_of_current() {
-    const std::source_location where = PlaceScope::current();
-    return where.line() == 0 ? std::string() : place_of(where);
-  }
-
   DType decided_type(const ArgDef& arg) const {
     if (arg.type != DType::kInvalid) return arg.type;
     const auto it = types_.find(arg.type_attr);
@@ -102,7 +98,7 @@ class ArgConverter {
     if (arg.is_ref) {
       if (value.is_variable() && !value.variable()->is_resource()) return value.variable()->ref();
       if (value.is_output() && is_ref(value.output().dtype())) return value.output();
-      invalid_argument("expected a variable that can be changed (not a resource variable)");
+      internal::invalid_here("expected a variable that can be changed (not a resource variable)");
     }
     const DType type = decided_type(arg);
     if (type != DType::kInvalid || !value.is_constant()) {
@@ -172,7 +168,8 @@ Node* apply_op(std::string_view op, const std::string& name, const std::vector<O
   const OpDef* def = graph.registry().find(op);
   if (def == nullptr) fail(Code::kNotFound, "there is no op {}", op);
   if (args.size() != def->input_args.size()) {
-    invalid_argument("{} takes {} arguments, got {}", op, def->input_args.size(), args.size());
+    internal::invalid_here("{} takes {} arguments, got {}", op, def->input_args.size(),
+                           args.size());
   }
   GraphScope graph_scope(graph);
   NameScope scope(graph, name.empty() ? op : std::string_view(name));

@@ -4,6 +4,7 @@
 
 #include "assay/api/apply_op.h"
 #include "assay/api/math_ops.h"
+#include "assay/api/place_error.h"
 #include "assay/api/variable.h"
 
 namespace assay {
@@ -126,7 +127,7 @@ Output pad(const Operand& x, const Operand& paddings, const PadOptions& options,
 Output concat(const std::vector<Operand>& values, const Operand& axis, const NameOption& options,
               std::source_location where) {
   PlaceScope place(where);
-  if (values.empty()) invalid_argument("concat: no tensors were given");
+  if (values.empty()) internal::invalid_here("concat: no tensors were given");
   const std::string name = options.name.empty() ? "concat" : options.name;
   if (values.size() == 1) {
     OpScope scope(where, name, name, {&values.front()});
@@ -139,17 +140,26 @@ Output concat(const std::vector<Operand>& values, const Operand& axis, const Nam
 Output stack(const std::vector<Operand>& values, const StackOptions& options,
              std::source_location where) {
   PlaceScope place(where);
-  if (values.empty()) invalid_argument("stack: no tensors were given");
+  if (values.empty()) internal::invalid_here("stack: no tensors were given");
   const std::string name = options.name.empty() ? "stack" : options.name;
   bool any_tensor = false;
   for (const Operand& v : values) any_tensor = any_tensor || v.is_tensor();
   if (options.axis == 0 && !any_tensor) {
     bool integers = true;
+    bool numbers = true;
     for (const Operand& v : values) {
-      integers = integers && is_integer(v.dtype()) && v.constant().num_elements() == 1 &&
-                 v.constant().rank() == 0;
+      integers = integers && is_integer(v.dtype()) && v.constant().rank() == 0;
+      numbers =
+          numbers && (is_integer(v.dtype()) || is_floating(v.dtype())) && v.constant().rank() == 0;
     }
     if (integers) return convert_to_tensor(IntList(values), name);
+    if (numbers) {
+      std::vector<double> all;
+      for (const Operand& v : values) {
+        all.push_back(convert_constant(v.constant(), DType::kDouble).data<double>()[0]);
+      }
+      return convert_to_tensor(Operand(all), name);
+    }
   }
   if (options.axis == 0 && any_tensor) {
     // A list with tensors in it becomes a Pack whose other entries are constants "0", "1", ...
@@ -165,16 +175,17 @@ std::vector<Output> unstack(const Operand& x, const StackOptions& options,
   PlaceScope place(where);
   const Output tensor = convert_to_tensor(x);
   const PartialShape& shape = tensor.shape();
-  if (!shape.has_rank()) invalid_argument("unstack: the rank of '{}' is unknown", tensor.name());
+  if (!shape.has_rank())
+    internal::invalid_here("unstack: the rank of '{}' is unknown", tensor.name());
   const std::int64_t axis = options.axis < 0 ? options.axis + shape.rank() : options.axis;
   if (axis < 0 || axis >= shape.rank()) {
-    invalid_argument("unstack: axis {} is outside of [{}, {})", options.axis, -shape.rank(),
-                     shape.rank());
+    internal::invalid_here("unstack: axis {} is outside of [{}, {})", options.axis, -shape.rank(),
+                           shape.rank());
   }
   const std::int64_t num = shape.dim(static_cast<int>(axis));
   if (num < 0) {
-    invalid_argument("unstack: the size of dimension {} of '{}' {} is unknown", axis, tensor.name(),
-                     shape.str());
+    internal::invalid_here("unstack: the size of dimension {} of '{}' {} is unknown", axis,
+                           tensor.name(), shape.str());
   }
   AttrMap attrs;
   attrs["num"] = num;
@@ -295,7 +306,7 @@ Output at(const Operand& x, const std::vector<Index>& indices, std::source_locat
     }
     bit <<= 1;
   }
-  if (begin.empty()) invalid_argument("at: no index was given");
+  if (begin.empty()) internal::invalid_here("at: no index was given");
   NameScope scope("strided_slice");
   masks.name = scope.full();
   const Output packed_begin = stack(begin);

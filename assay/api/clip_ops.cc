@@ -7,6 +7,7 @@
 #include "assay/api/constant.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/nn.h"
+#include "assay/api/place_error.h"
 
 namespace assay {
 
@@ -47,8 +48,9 @@ std::vector<Operand> present(const std::vector<Output>& tensors) {
 
 Output global_norm(const std::vector<Output>& tensors, const NameOption& options,
                    std::source_location where) {
+  PlaceScope place(where);
   const std::vector<Operand> values = present(tensors);
-  if (values.empty()) invalid_argument("global_norm: at least one tensor is needed");
+  if (values.empty()) internal::invalid_here("global_norm: at least one tensor is needed");
   OpScope scope(where, options.name, "global_norm", values);
   std::vector<Operand> halves;
   for (const Operand& v : values) {

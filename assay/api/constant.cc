@@ -4,6 +4,7 @@
 
 #include "assay/api/apply_op.h"
 #include "assay/api/array_ops.h"
+#include "assay/api/place_error.h"
 
 namespace assay {
 
@@ -72,7 +73,7 @@ Output filled(const IntList& shape, int number, const char* default_name,
 Output constant(const Operand& value, const ConstantOptions& options, std::source_location where) {
   PlaceScope place(where);
   if (!value.is_constant())
-    invalid_argument("constant: expected a value, got a tensor of the graph");
+    internal::invalid_here("constant: expected a value, got a tensor of the graph");
   Tensor tensor = convert_constant(
       value.constant(), options.dtype == DType::kInvalid ? value.dtype() : options.dtype);
   if (options.shape.shape().has_rank()) {
@@ -82,8 +83,8 @@ Output constant(const Operand& value, const ConstantOptions& options, std::sourc
     } else if (tensor.num_elements() == 1) {
       tensor = repeated(tensor, shape);
     } else {
-      invalid_argument("constant: {} values given for shape {}", tensor.num_elements(),
-                       shape.str());
+      internal::invalid_here("constant: {} values given for shape {}", tensor.num_elements(),
+                             shape.str());
     }
   }
   return const_node(std::move(tensor), options.name);

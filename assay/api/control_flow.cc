@@ -5,6 +5,7 @@
 #include <string>
 
 #include "assay/api/apply_op.h"
+#include "assay/api/place_error.h"
 #include "assay/graph/scope.h"
 
 namespace assay {
@@ -30,7 +31,7 @@ Node* group(const std::vector<Node*>& nodes, const NameOption& options,
             std::source_location where) {
   PlaceScope place(where);
   for (const Node* n : nodes) {
-    if (n == nullptr) invalid_argument("group: a node is absent");
+    if (n == nullptr) internal::invalid_here("group: a node is absent");
   }
   Graph& graph = nodes.empty() ? current_graph() : nodes.front()->graph();
   GraphScope graph_scope(graph);
@@ -60,7 +61,7 @@ Output with_dependencies(const std::vector<Node*>& dependencies, const Operand& 
 std::vector<Output> tuple(const std::vector<Output>& tensors, const NameOption& options,
                           std::source_location where) {
   PlaceScope place(where);
-  if (tensors.empty()) invalid_argument("tuple: at least one tensor is needed");
+  if (tensors.empty()) internal::invalid_here("tuple: at least one tensor is needed");
   GraphScope graph_scope(tensors.front().graph());
   NameScope scope(options.name.empty() ? "tuple" : options.name);
   std::vector<Node*> nodes;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "assay/api/constant.h"
+#include "assay/api/place_error.h"
 #include "assay/api/random_ops.h"
 
 namespace assay {
@@ -18,7 +19,7 @@ Initializer ones_initializer() {
 
 Initializer constant_initializer(Operand value) {
   if (!value.is_constant())
-    invalid_argument("constant_initializer: expected a value, not a tensor");
+    internal::invalid_here("constant_initializer: expected a value, not a tensor");
   return [value](const Shape& shape, DType dtype) {
     return constant(value, {.dtype = dtype, .shape = Dims(shape)});
   };
@@ -77,7 +78,8 @@ Initializer scaled(double scale, FanMode mode, ScalingDistribution distribution,
 
 Initializer variance_scaling_initializer(const VarianceScalingOptions& options) {
   if (!(options.scale > 0)) {
-    invalid_argument("variance_scaling_initializer: scale must be above 0, got {}", options.scale);
+    internal::invalid_here("variance_scaling_initializer: scale must be above 0, got {}",
+                           options.scale);
   }
   return [options](const Shape& shape, DType dtype) {
     const Fans fans = fans_of(shape);

@@ -5,6 +5,7 @@
 #include "assay/api/apply_op.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/nn.h"
+#include "assay/api/place_error.h"
 
 namespace assay::layers {
 
@@ -24,11 +25,11 @@ Output dense(const Operand& inputs, std::int64_t units, const DenseOptions& opti
              std::source_location where) {
   PlaceScope place(where);
   GraphScope graph(graph_of({&inputs}));
-  if (units <= 0) invalid_argument("dense: units must be above 0, got {}", units);
+  if (units <= 0) internal::invalid_here("dense: units must be above 0, got {}", units);
   const Output x = convert_to_tensor(inputs);
   const int rank = x.shape().rank();
   if (rank < 2 || x.shape().dim(rank - 1) < 0) {
-    invalid_argument(
+    internal::invalid_here(
         "dense: the input needs at least two dimensions and a known last size, got {} from '{}'",
         x.shape().str(), x.name());
   }

@@ -1,6 +1,7 @@
 #include "assay/api/math_ops.h"
 
 #include "assay/api/apply_op.h"
+#include "assay/api/place_error.h"
 #include "assay/api/variable.h"
 
 namespace assay {
@@ -341,7 +342,7 @@ Output scalar_mul(const Operand& scalar, const Operand& x, const NameOption& opt
   const Output factor =
       convert_to_tensor(scalar, "scalar", scalar.is_constant() ? x.dtype() : DType::kInvalid);
   if (factor.shape().rank() != 0) {
-    invalid_argument("scalar_mul: expected a scalar, got shape {}", factor.shape().str());
+    internal::invalid_here("scalar_mul: expected a scalar, got shape {}", factor.shape().str());
   }
   return apply_op("Mul", options.name, {Operand(factor), x})->output();
 }

@@ -3,6 +3,7 @@
 #include "assay/api/apply_op.h"
 #include "assay/api/array_ops.h"
 #include "assay/api/constant.h"
+#include "assay/api/place_error.h"
 
 namespace assay::nn {
 
@@ -75,8 +76,8 @@ Output softmax_along(const std::source_location& where, const char* op, const Op
     return apply_op(op, options.name, {Operand(logits)})->output();
   }
   if (known < 0 || options.axis < -known || options.axis >= known) {
-    invalid_argument("{}: axis {} is outside of '{}' {}", op, options.axis, logits.name(),
-                     logits.shape().str());
+    internal::invalid_here("{}: axis {} is outside of '{}' {}", op, options.axis, logits.name(),
+                           logits.shape().str());
   }
   const Output ndims = rank(logits);
   Operand axis = options.axis;
@@ -183,7 +184,7 @@ Output batch_normalization(const Operand& x, const Operand& mean, const Operand&
 Output dropout(const Operand& x, const DropoutOptions& options, std::source_location where) {
   PlaceScope place(where);
   if (options.keep_prob.defined() == options.rate.defined()) {
-    invalid_argument("dropout: exactly one of keep_prob and rate must be given");
+    internal::invalid_here("dropout: exactly one of keep_prob and rate must be given");
   }
   GraphScope graph(graph_of({&x, &options.keep_prob, &options.rate}));
   const auto number = [](const Operand& value) {
@@ -199,12 +200,12 @@ Output dropout(const Operand& x, const DropoutOptions& options, std::source_loca
   const Output input = convert_to_tensor(x, "x");
   const DType dtype = base_dtype(input.dtype());
   if (!is_floating(dtype)) {
-    invalid_argument("dropout: expected a floating-point tensor, got {} from '{}'",
-                     dtype_name(dtype), input.name());
+    internal::invalid_here("dropout: expected a floating-point tensor, got {} from '{}'",
+                           dtype_name(dtype), input.name());
   }
   if (rate.is_constant()) {
     const double r = number(rate);
-    if (!(r >= 0 && r < 1)) invalid_argument("dropout: rate must be in [0, 1), got {}", r);
+    if (!(r >= 0 && r < 1)) internal::invalid_here("dropout: rate must be in [0, 1), got {}", r);
     if (r == 0) return input;
   }
   const Output drop = convert_to_tensor(rate, "rate", dtype);

@@ -3,6 +3,7 @@
 #include "assay/api/clip_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/nn.h"
+#include "assay/api/place_error.h"
 #include "assay/api/variable.h"
 
 namespace assay::nn {
@@ -112,10 +113,11 @@ std::vector<Operand> partition(const Output& data, const Output& parts, std::int
 
 Output embedding_lookup(const std::vector<Operand>& params, const Operand& ids,
                         const EmbeddingOptions& options, std::source_location where) {
-  if (params.empty()) invalid_argument("embedding_lookup: no parameters were given");
+  PlaceScope place(where);
+  if (params.empty()) internal::invalid_here("embedding_lookup: no parameters were given");
   if (options.partition_strategy != "mod" && options.partition_strategy != "div") {
-    invalid_argument("embedding_lookup: partition_strategy must be mod or div, got '{}'",
-                     options.partition_strategy);
+    internal::invalid_here("embedding_lookup: partition_strategy must be mod or div, got '{}'",
+                           options.partition_strategy);
   }
   std::vector<Operand> values = params;
   values.push_back(ids);
@@ -161,7 +163,8 @@ Output embedding_lookup(const std::vector<Operand>& params, const Operand& ids,
     const PartialShape own(std::vector<std::int64_t>(s.dims().begin() + 1, s.dims().end()));
     const auto merged = row_shape.merge(own);
     if (!merged) {
-      invalid_argument("embedding_lookup: rows of shapes {} and {}", row_shape.str(), own.str());
+      internal::invalid_here("embedding_lookup: rows of shapes {} and {}", row_shape.str(),
+                             own.str());
     }
     row_shape = *merged;
   }

@@ -2,6 +2,7 @@
 #include "assay/api/array_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/nn.h"
+#include "assay/api/place_error.h"
 
 namespace assay::nn {
 
@@ -9,7 +10,7 @@ namespace {
 
 void check_given(const char* function, const CrossEntropyArgs& args) {
   if (!args.labels.defined() || !args.logits.defined()) {
-    invalid_argument("{}: both labels and logits must be given", function);
+    internal::invalid_here("{}: both labels and logits must be given", function);
   }
 }
 
@@ -26,6 +27,7 @@ void check_same_shape(const char* function, const Output& labels, const Output& 
 }  // namespace
 
 Output sigmoid_cross_entropy_with_logits(const CrossEntropyArgs& args, std::source_location where) {
+  PlaceScope place(where);
   check_given("sigmoid_cross_entropy_with_logits", args);
   OpScope scope(where, args.name, "logistic_loss", {&args.logits, &args.labels});
   const Output logits = convert_to_tensor(args.logits, "logits");
@@ -44,6 +46,7 @@ Output sigmoid_cross_entropy_with_logits(const CrossEntropyArgs& args, std::sour
 
 Output weighted_cross_entropy_with_logits(const CrossEntropyArgs& args, const Operand& pos_weight,
                                           std::source_location where) {
+  PlaceScope place(where);
   check_given("weighted_cross_entropy_with_logits", args);
   OpScope scope(where, args.name, "logistic_loss", {&args.logits, &args.labels});
   const Output logits = convert_to_tensor(args.logits, "logits");
@@ -91,6 +94,7 @@ Output flatten_outer_dims(const Output& x) {
 
 Output softmax_cross_entropy_with_logits_v2(const CrossEntropyArgs& args,
                                             std::source_location where) {
+  PlaceScope place(where);
   check_given("softmax_cross_entropy_with_logits", args);
   OpScope scope(where, args.name, "softmax_cross_entropy_with_logits",
                 {&args.logits, &args.labels});
@@ -119,8 +123,8 @@ Output softmax_cross_entropy_with_logits_v2(const CrossEntropyArgs& args,
 }
 
 Output softmax_cross_entropy_with_logits(const CrossEntropyArgs& args, std::source_location where) {
-  check_given("softmax_cross_entropy_with_logits", args);
   PlaceScope place(where);
+  check_given("softmax_cross_entropy_with_logits", args);
   CrossEntropyArgs stopped = args;
   {
     OpScope scope(where, args.name, "softmax_cross_entropy_with_logits_sg",
@@ -133,6 +137,7 @@ Output softmax_cross_entropy_with_logits(const CrossEntropyArgs& args, std::sour
 
 Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyArgs& args,
                                                 std::source_location where) {
+  PlaceScope place(where);
   check_given("sparse_softmax_cross_entropy_with_logits", args);
   OpScope scope(where, args.name, "SparseSoftmaxCrossEntropyWithLogits",
                 {&args.labels, &args.logits});
@@ -144,8 +149,8 @@ Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyArgs& args,
   const PartialShape& logits_static = logits.shape();
   const Output labels_shape = shape(labels);
   if (logits_static.rank() == 0) {
-    invalid_argument("sparse_softmax_cross_entropy_with_logits: the logits '{}' are a scalar",
-                     logits.name());
+    internal::invalid_here("sparse_softmax_cross_entropy_with_logits: the logits '{}' are a scalar",
+                           logits.name());
   }
   if (logits_static.has_rank()) {
     const PartialShape outer(

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "assay/api/apply_op.h"
+#include "assay/api/place_error.h"
 #include "assay/api/variable.h"
 
 namespace assay {
@@ -36,10 +37,10 @@ To convert_number(From v, DType to) {
   } else if constexpr (is_small_float<To>) {
     return To(static_cast<float>(v));
   } else if constexpr (std::integral<To> && std::floating_point<From>) {
-    invalid_argument("expected {}, got the number {}: a fraction is not dropped silently",
-                     dtype_name(to), v);
+    internal::invalid_here("expected {}, got the number {}: a fraction is not dropped silently",
+                           dtype_name(to), v);
   } else if constexpr (std::integral<To>) {
-    if (!std::in_range<To>(v)) invalid_argument("{} does not fit into {}", v, dtype_name(to));
+    if (!std::in_range<To>(v)) internal::invalid_here("{} does not fit into {}", v, dtype_name(to));
     return static_cast<To>(v);
   } else {
     return static_cast<To>(v);
@@ -65,7 +66,7 @@ Tensor convert_constant(const Tensor& value, DType dtype) {
     });
   });
   if (!converted || !result.defined()) {
-    invalid_argument("expected {}, got the constant {}", dtype_name(to), value.str());
+    internal::invalid_here("expected {}, got the constant {}", dtype_name(to), value.str());
   }
   return result;
 }
@@ -133,7 +134,7 @@ IntList::IntList(const Shape& shape) {
 
 IntList::IntList(const PartialShape& shape) {
   if (!shape.is_fully_defined()) {
-    invalid_argument("a fully known shape is needed here, got {}", shape.str());
+    internal::invalid_here("a fully known shape is needed here, got {}", shape.str());
   }
   for (const std::int64_t d : shape.dims()) entries_.emplace_back(d);
 }
@@ -150,7 +151,7 @@ std::vector<std::int64_t> IntList::values() const {
   std::vector<std::int64_t> all;
   for (const Operand& e : entries_) {
     if (e.constant().num_elements() != 1) {
-      invalid_argument("expected a list of integers, got the entry {}", e.constant().str());
+      internal::invalid_here("expected a list of integers, got the entry {}", e.constant().str());
     }
     all.push_back(convert_constant(e.constant(), DType::kInt64).data<std::int64_t>()[0]);
   }
@@ -180,15 +181,16 @@ Output convert_to_tensor(const Operand& x, const std::string& name, DType dtype,
                          std::source_location where) {
   PlaceScope place(where);
   const DType wanted = base_dtype(dtype);
-  if (!x.defined()) invalid_argument("a tensor is missing{}{}", name.empty() ? "" : ": ", name);
+  if (!x.defined())
+    internal::invalid_here("a tensor is missing{}{}", name.empty() ? "" : ": ", name);
   if (x.is_constant()) {
     return add_constant(
         convert_constant(x.constant(), wanted == DType::kInvalid ? x.dtype() : wanted), name);
   }
   if (wanted != DType::kInvalid && x.dtype() != wanted) {
-    invalid_argument("'{}' is {}, expected {}",
-                     x.is_output() ? x.output().name() : x.variable()->name(),
-                     dtype_name(x.dtype()), dtype_name(wanted));
+    internal::invalid_here("'{}' is {}, expected {}",
+                           x.is_output() ? x.output().name() : x.variable()->name(),
+                           dtype_name(x.dtype()), dtype_name(wanted));
   }
   return x.is_output() ? x.output() : x.variable()->value();
 }

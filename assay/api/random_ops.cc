@@ -2,6 +2,7 @@
 
 #include "assay/api/apply_op.h"
 #include "assay/api/math_ops.h"
+#include "assay/api/place_error.h"
 
 namespace assay {
 
@@ -46,18 +47,20 @@ std::pair<std::int64_t, std::int64_t> get_seed(const Graph& graph,
 
 Output random_uniform(const IntList& shape, const RandomOptions& options,
                       std::source_location where) {
+  PlaceScope place(where);
   if (is_integer(base_dtype(options.dtype))) {
-    invalid_argument("random_uniform: an upper bound must be given for {}",
-                     dtype_name(options.dtype));
+    internal::invalid_here("random_uniform: an upper bound must be given for {}",
+                           dtype_name(options.dtype));
   }
   return random_uniform(shape, 0, 1, options, where);
 }
 
 Output random_uniform(const IntList& shape, const Operand& minval, const Operand& maxval,
                       const RandomOptions& options, std::source_location where) {
+  PlaceScope place(where);
   const DType dtype = base_dtype(options.dtype);
   if (!is_floating(dtype) && dtype != DType::kInt32 && dtype != DType::kInt64) {
-    invalid_argument("random_uniform: no random numbers of dtype {}", dtype_name(dtype));
+    internal::invalid_here("random_uniform: no random numbers of dtype {}", dtype_name(dtype));
   }
   OpScope scope(where, options.name, "random_uniform", {&shape.tensor(), &minval, &maxval});
   const Output dims = convert_to_tensor(shape, "shape");

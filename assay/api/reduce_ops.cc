@@ -5,6 +5,7 @@
 #include "assay/api/array_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/math_ops.h"
+#include "assay/api/place_error.h"
 
 namespace assay {
 
@@ -122,7 +123,7 @@ Output matmul(const Operand& a, const Operand& b, const MatMulOptions& options,
 Output add_n(const std::vector<Operand>& inputs, const NameOption& options,
              std::source_location where) {
   PlaceScope place(where);
-  if (inputs.empty()) invalid_argument("add_n: at least one tensor is needed");
+  if (inputs.empty()) internal::invalid_here("add_n: at least one tensor is needed");
   std::vector<Operand> tensors;
   for (const Operand& i : inputs) tensors.emplace_back(convert_to_tensor(i));
   if (tensors.size() == 1) {
@@ -166,7 +167,8 @@ Output range(const Operand& start, const Operand& limit, const Operand& delta,
     for (const Output& t : {from, to, step}) {
       const DType dtype = base_dtype(t.dtype());
       if (range_width(dtype) < 0) {
-        invalid_argument("range: expected numbers, got {} from '{}'", dtype_name(dtype), t.name());
+        internal::invalid_here("range: expected numbers, got {} from '{}'", dtype_name(dtype),
+                               t.name());
       }
       if (range_width(dtype) > range_width(widest)) widest = dtype;
     }

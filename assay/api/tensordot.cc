@@ -5,6 +5,7 @@
 #include "assay/api/apply_op.h"
 #include "assay/api/array_ops.h"
 #include "assay/api/math_ops.h"
+#include "assay/api/place_error.h"
 
 namespace assay {
 
@@ -33,7 +34,8 @@ Flattened flatten(const Output& a, std::vector<int> axes, bool flipped) {
   for (int& axis : axes) {
     if (axis < 0) axis += known.rank();
     if (axis < 0 || axis >= known.rank()) {
-      invalid_argument("tensordot: axis {} is outside of '{}' {}", axis, a.name(), known.str());
+      internal::invalid_here("tensordot: axis {} is outside of '{}' {}", axis, a.name(),
+                             known.str());
     }
   }
   for (int i = 0; i < known.rank(); ++i) {
@@ -67,9 +69,10 @@ Flattened flatten(const Output& a, std::vector<int> axes, bool flipped) {
 
 Output tensordot(const Operand& a, const Operand& b, int axes, const NameOption& options,
                  std::source_location where) {
+  PlaceScope place(where);
   const int rank_a = a.shape().rank();
   if (axes < 0 || rank_a < 0 || axes > rank_a) {
-    invalid_argument("tensordot: {} axes of a tensor of rank {}", axes, rank_a);
+    internal::invalid_here("tensordot: {} axes of a tensor of rank {}", axes, rank_a);
   }
   std::vector<int> last(static_cast<std::size_t>(axes));
   std::vector<int> first(static_cast<std::size_t>(axes));
@@ -81,15 +84,16 @@ Output tensordot(const Operand& a, const Operand& b, int axes, const NameOption&
 Output tensordot(const Operand& a, const Operand& b, const std::vector<int>& a_axes,
                  const std::vector<int>& b_axes, const NameOption& options,
                  std::source_location where) {
+  PlaceScope place(where);
   if (a_axes.size() != b_axes.size()) {
-    invalid_argument("tensordot: {} axes for the left, {} for the right", a_axes.size(),
-                     b_axes.size());
+    internal::invalid_here("tensordot: {} axes for the left, {} for the right", a_axes.size(),
+                           b_axes.size());
   }
   OpScope scope(where, options.name, "Tensordot", {&a, &b});
   const Output left = convert_to_tensor(a, "a");
   const Output right = convert_to_tensor(b, "b");
   if (!left.shape().has_rank() || !right.shape().has_rank()) {
-    invalid_argument("tensordot: the ranks of both tensors must be known");
+    internal::invalid_here("tensordot: the ranks of both tensors must be known");
   }
   const Flattened x = flatten(left, a_axes, false);
   const Flattened y = flatten(right, b_axes, true);

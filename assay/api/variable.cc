@@ -4,6 +4,7 @@
 
 #include "assay/api/apply_op.h"
 #include "assay/api/control_flow.h"
+#include "assay/api/place_error.h"
 #include "assay/api/variable_scope.h"
 #include "assay/format/proto/variable.pb.h"
 #include "assay/graph/scope.h"
@@ -120,7 +121,7 @@ class VariableMaker {
     state_->dtype_ = base_dtype(value.dtype());
     state_->shape_ = options_.validate_shape ? value.shape() : PartialShape::unknown();
     if (options_.validate_shape && !value.shape().is_fully_defined()) {
-      invalid_argument(
+      internal::invalid_here(
           "variable '{}': the initial value '{}' has shape {}; a variable needs a fully known "
           "shape unless validate_shape is false",
           name, value.name(), value.shape().str());

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "assay/api/apply_op.h"
+#include "assay/api/place_error.h"
 
 namespace assay {
 
@@ -67,7 +68,7 @@ void VariableScope::enter_new(std::string_view name, const VariableScopeOptions&
 
 VariableScope::VariableScope(std::string_view name, const VariableScopeOptions& options)
     : graph_(current_graph()) {
-  if (name.empty()) invalid_argument("VariableScope: the name is empty");
+  if (name.empty()) internal::invalid_here("VariableScope: the name is empty");
   open_name_scope(name, options.auxiliary_name_scope);
   enter_new(name, options);
 }
@@ -146,7 +147,8 @@ Initializer default_initializer(const std::string& name, DType dtype) {
   if (is_integer(dtype) || dtype == DType::kBool || dtype == DType::kString) {
     return zeros_initializer();
   }
-  invalid_argument("get_variable: '{}' of dtype {} needs an initializer", name, dtype_name(dtype));
+  internal::invalid_here("get_variable: '{}' of dtype {} needs an initializer", name,
+                         dtype_name(dtype));
 }
 
 Variable make(const std::string& name, const std::optional<PartialShape>& shape, DType dtype,
@@ -160,7 +162,7 @@ Variable make(const std::string& name, const std::optional<PartialShape>& shape,
     return internal::make_variable(options.initial_value, {}, made);
   }
   if (!shape || !shape->is_fully_defined()) {
-    invalid_argument(
+    internal::invalid_here(
         "get_variable: '{}' does not exist yet, and to make it its shape must be fully known "
         "(got {}) or an initial value given",
         name, shape ? shape->str() : "none");
@@ -182,7 +184,7 @@ void regularize(Graph& graph, const Variable& v, const Regularizer& regularizer)
 Variable get(const std::string& name, const std::optional<PartialShape>& shape,
              const VariableOptions& options) {
   if (options.initial_value.defined() && (shape || options.initializer.defined())) {
-    invalid_argument(
+    internal::invalid_here(
         "get_variable: '{}' has an initial value, which gives the shape; {} must not be given too",
         name, shape ? "a shape" : "an initializer");
   }

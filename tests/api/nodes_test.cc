@@ -224,6 +224,7 @@ const std::vector<NodesCase>& cases() {
          stack({1, 2});
        },
        {"stack Const"}},
+      {"stack_floats", [](Output, Output, Output) { stack({1, 2.5}); }, {"stack Const"}},
       {"unstack", [](Output x, Output, Output) { unstack(x, {.axis = 1}); }, {"unstack Unpack"}},
       {"split",
        [](Output x, Output, Output) { split(x, 2, {.axis = 1}); },

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "assay/api/array_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/math_ops.h"
@@ -79,6 +81,23 @@ TEST_F(OperandTest, ErrorsNameTheUsersLine) {
     EXPECT_EQ(e.where(), fmt::format("operand_test.cc:{}", __LINE__ - 3));
     EXPECT_EQ(e.code(), Code::kInvalidArgument);
   }
+}
+
+TEST_F(OperandTest, MistakesOfAllKindsNameTheUsersLine) {
+  const Output x = placeholder(float32, {2, 3}, {.name = "x"});
+  const auto place_of_mistake = [](const std::function<void()>& mistake) {
+    try {
+      mistake();
+    } catch (const Error& e) {
+      EXPECT_NE(e.message().find(e.where()), std::string::npos) << e.message();
+      return e.where();
+    }
+    return std::string("no error");
+  };
+  const std::string here = fmt::format("operand_test.cc:{}", __LINE__ + 1);
+  EXPECT_EQ(place_of_mistake([&] { concat({}, 0); }), here);
+  const std::string there = fmt::format("operand_test.cc:{}", __LINE__ + 1);
+  EXPECT_EQ(place_of_mistake([&] { matmul(Output(), x); }), there);
 }
 
 TEST_F(OperandTest, ListsWithTensorsArePacked) {
