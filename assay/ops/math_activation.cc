@@ -75,13 +75,12 @@ void sigmoid_grad_gradient(GradientContext& g) {
   g.set(1, g.op("SigmoidGrad", {y, g.grad()}));
 }
 
-// dy / (1 + exp(-x)).
+// dy sigmoid(x).
 void softplus_grad_gradient(GradientContext& g) {
   const Output x = g.input(1);
   g.set(0, g.op("SoftplusGrad", {g.grad(), x}));
-  const Output low = g.op("Add", {g.op("Exp", {g.op("Neg", {x})}), g.scalar(2, type_of(g))});
-  const Output bell = g.op("Add", {low, g.op("Exp", {x})});
-  g.set(1, g.op("RealDiv", {g.op("Mul", {g.grad(), g.input(0)}), bell}));
+  const Output product = g.op("Mul", {g.grad(), g.input(0)});
+  g.set(1, g.op("SigmoidGrad", {g.op("Sigmoid", {x}), product}));
 }
 
 // dy / (1 + |x|)^2.

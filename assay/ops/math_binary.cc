@@ -121,6 +121,20 @@ void xdivy_gradient(GradientContext& g) {
   set_both(g, g.op("Mul", {of_x, g.grad()}), g.op("Mul", {of_y, g.grad()}));
 }
 
+// By the second input alone.
+void zeta_gradient(GradientContext& g) {
+  const Output x = g.input(0);
+  const Output next = g.op("Zeta", {g.op("Add", {x, g.scalar(1, type_of(g))}), g.input(1)});
+  const Output of_q = g.op("Mul", {g.op("Mul", {g.op("Neg", {x}), next}), g.grad()});
+  g.set(1, g.unbroadcast(of_q, x, g.input(1), false));
+}
+
+void polygamma_gradient(GradientContext& g) {
+  const Output n = g.input(0);
+  const Output next = g.op("Polygamma", {g.op("Add", {n, g.scalar(1, type_of(g))}), g.input(1)});
+  g.set(1, g.unbroadcast(g.op("Mul", {next, g.grad()}), n, g.input(1), false));
+}
+
 }  // namespace
 
 void register_math_binary(OpRegistry& r) {
@@ -165,6 +179,29 @@ void register_math_binary(OpRegistry& r) {
              xdivy_gradient);
   add_binary(r, "Xlogy", "x log(y), broadcasting; 0 where x is 0.", kNoNan,
              kBinary<BinaryOp::kXlogy>, xlogy_gradient);
+  constexpr const char* kFloatDouble = "T: {float, double}";
+  static constexpr const ElementwiseDef& zeta = kBinary<BinaryOp::kZeta>;
+  r.add({.name = "Zeta",
+         .doc = "Hurwitz's zeta function: the sum of (q + i)^-x over i >= 0.",
+         .inputs = {"x: T", "q: T"},
+         .outputs = {"z: T"},
+         .attrs = {kFloatDouble},
+         .shape = shapes::broadcast,
+         .gradient = zeta_gradient,
+         .kernels = elementwise_kernels(zeta, kFloatDouble),
+         .in_place = true,
+         .elementwise = &zeta});
+  static constexpr const ElementwiseDef& polygamma = kBinary<BinaryOp::kPolygamma>;
+  r.add({.name = "Polygamma",
+         .doc = "Derivative number a of Digamma at x.",
+         .inputs = {"a: T", "x: T"},
+         .outputs = {"z: T"},
+         .attrs = {kFloatDouble},
+         .shape = shapes::broadcast,
+         .gradient = polygamma_gradient,
+         .kernels = elementwise_kernels(polygamma, kFloatDouble),
+         .in_place = true,
+         .elementwise = &polygamma});
 }
 
 }  // namespace assay

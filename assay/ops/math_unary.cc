@@ -103,6 +103,11 @@ void lgamma_gradient(GradientContext& g) {
   g.set(0, g.op("Mul", {g.grad(), g.op("Digamma", {g.input(0)})}));
 }
 
+void digamma_gradient(GradientContext& g) {
+  const Output derivative = g.op("Polygamma", {g.scalar(1, type_of(g)), g.input(0)});
+  g.set(0, g.op("Mul", {g.grad(), derivative}));
+}
+
 // y(y, dy) ops: the gradients of functions by their outputs.
 void add_output_gradient(OpRegistry& registry, std::string name, std::string doc,
                          const ElementwiseDef& def, GradientFn gradient) {
@@ -169,7 +174,7 @@ void register_math_unary(OpRegistry& r) {
   add_unary(r, "Lgamma", "log |gamma(x)| of each element.", kRealFloats, kUnary<UnaryOp::kLgamma>,
             lgamma_gradient);
   add_unary(r, "Digamma", "The derivative of Lgamma of each element; NaN at its poles.",
-            kRealFloats, kUnary<UnaryOp::kDigamma>, nullptr);
+            kRealFloats, kUnary<UnaryOp::kDigamma>, digamma_gradient);
 }
 
 }  // namespace assay

@@ -109,6 +109,9 @@ class Cast : public Kernel {
       : from_(base_dtype(init.attr<DType>("SrcT"))),
         to_(base_dtype(init.attr<DType>("DstT"))),
         loop_(cpu::cast_loop(from_, to_)) {
+    if (init.attr_or<bool>("Truncate", false)) {
+      if (const auto truncating = cpu::truncating_cast_loop(from_, to_)) loop_ = truncating;
+    }
     if (loop_ == nullptr && from_ != to_) {
       fail(Code::kUnimplemented, "{} cannot be cast to {}", dtype_name(from_), dtype_name(to_));
     }

@@ -354,6 +354,41 @@ TEST(Loops, DigammaAtKnownPlaces) {
   EXPECT_TRUE(std::isnan(y[4]));
 }
 
+TEST(Loops, ZetaAndPolygammaAtKnownPlaces) {
+  const double pi = 3.14159265358979323846;
+  const std::vector<double> x = {2, 4, 3, 2, 1, 2, 12};
+  const std::vector<double> q = {1, 1, 1, 0.5, 1, -1, 30};
+  const auto z = run2<double>(binary_loop(BinaryOp::kZeta, float64), x, q);
+  EXPECT_NEAR(z[0], pi * pi / 6, 1e-15);
+  EXPECT_NEAR(z[1], pi * pi * pi * pi / 90, 1e-15);
+  EXPECT_NEAR(z[2], 1.2020569031595943, 1e-15);
+  EXPECT_NEAR(z[3], pi * pi / 2, 1e-14);
+  EXPECT_EQ(z[4], kInf);
+  EXPECT_EQ(z[5], kInf);
+  double sum = 0;
+  for (int i = 20000; i >= 0; --i) sum += std::pow(30.0 + i, -12);
+  EXPECT_NEAR(z[6], sum, 1e-14 * sum);
+  const auto p =
+      run2<double>(binary_loop(BinaryOp::kPolygamma, float64), std::vector<double>{0, 1, 2, 1, 0.5},
+                   std::vector<double>{1, 1, 1, 0.5, 1});
+  EXPECT_NEAR(p[0], -0.57721566490153286, 1e-14);
+  EXPECT_NEAR(p[1], pi * pi / 6, 1e-14);
+  EXPECT_NEAR(p[2], -2 * 1.2020569031595943, 1e-14);
+  EXPECT_NEAR(p[3], pi * pi / 2, 1e-14);
+  EXPECT_TRUE(std::isnan(p[4]));
+}
+
+TEST(Loops, TruncatingCastDropsBits) {
+  const float x[] = {1.0F + 255.0F / 256, -1.99999988F};
+  BFloat16 out[2];
+  const void* in = x;
+  const int stride = 1;
+  truncating_cast_loop(float32, DType::kBFloat16)(&in, &stride, out, 2);
+  EXPECT_EQ(static_cast<float>(out[0]), 1.9921875F);
+  EXPECT_EQ(static_cast<float>(out[1]), -1.9921875F);
+  EXPECT_EQ(truncating_cast_loop(int32, float32), nullptr);
+}
+
 TEST(Loops, CastsBetweenAllNumbers) {
   const DType types[] = {float32,
                          float64,

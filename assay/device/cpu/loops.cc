@@ -8,7 +8,7 @@ namespace assay::cpu {
 namespace {
 
 constexpr std::size_t kUnaryOps = static_cast<std::size_t>(UnaryOp::kTanh) + 1;
-constexpr std::size_t kBinaryOps = static_cast<std::size_t>(BinaryOp::kXlogy) + 1;
+constexpr std::size_t kBinaryOps = static_cast<std::size_t>(BinaryOp::kZeta) + 1;
 
 constexpr std::int64_t kHalfBlock = 256;
 

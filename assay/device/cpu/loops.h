@@ -65,7 +65,8 @@ enum class BinaryOp {
   kMaximum,    ///< NaN when x is NaN
   kMinimum,    ///< NaN when x is NaN
   kMul,
-  kMulNoNan,  ///< 0 where y is 0
+  kMulNoNan,   ///< 0 where y is 0
+  kPolygamma,  ///< derivative number x of digamma, at y
   kPow,
   kRelu6Grad,
   kReluGrad,
@@ -81,6 +82,7 @@ enum class BinaryOp {
   kTruncateMod,
   kXdivy,  ///< x / y, 0 where x is 0
   kXlogy,  ///< x log y, 0 where x is 0
+  kZeta,   ///< Hurwitz's, of power x from y on
 };
 
 /// Comparisons; the output is bool.
@@ -103,6 +105,9 @@ ElementwiseLoop leaky_relu_grad_loop(DType dtype);
 /// From one dtype to another, as static_cast does; null when there is none. Floats outside an
 /// integer's range give the value the processor gives; complex keeps the real part.
 ElementwiseLoop cast_loop(DType from, DType to);
+/// From a float to a narrower one, dropping the excess bits of the fraction; null when there is
+/// none.
+ElementwiseLoop truncating_cast_loop(DType from, DType to);
 
 /// Loops compiled for the best instruction set of this machine, float32 and float64 only; null
 /// for functions that have none. For unary_loop and binary_loop.

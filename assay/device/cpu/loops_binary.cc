@@ -5,6 +5,7 @@
 #include "assay/base/error.h"
 #include "assay/device/cpu/loops.h"
 #include "assay/device/cpu/map-inl.h"
+#include "assay/device/cpu/special.h"
 
 namespace assay::cpu {
 namespace {
@@ -32,6 +33,10 @@ ElementwiseLoop float_loop(BinaryOp op) {
       return binary_of<T, T>([](T x, T y) { return std::fmod(x, y); });
     case BinaryOp::kAtan2:
       return binary_of<T, T>([](T y, T x) { return std::atan2(y, x); });
+    case BinaryOp::kPolygamma:
+      return binary_of<T, T>([](T n, T x) { return static_cast<T>(polygamma(n, x)); });
+    case BinaryOp::kZeta:
+      return binary_of<T, T>([](T x, T q) { return static_cast<T>(zeta(x, q)); });
     default:
       return nullptr;
   }

@@ -1,4 +1,6 @@
 // Conversions between all numeric dtypes.
+#include <bit>
+
 #include "assay/device/cpu/loops.h"
 #include "assay/device/cpu/map-inl.h"
 
@@ -31,6 +33,13 @@ To converted(const From& x) {
   }
 }
 
+// `x` without the low `bits` bits of its fraction, which To has no room for.
+template <typename From, typename Bits, typename To>
+To truncated(From x, int bits) {
+  const Bits kept = std::bit_cast<Bits>(x) >> bits << bits;
+  return converted<From, To>(std::bit_cast<From>(kept));
+}
+
 // body(T{}) for the type of any dtype that can be converted.
 template <typename Body>
 ElementwiseLoop for_convertible(DType dtype, Body&& body) {
@@ -56,6 +65,26 @@ ElementwiseLoop cast_loop(DType from, DType to) {
       return unary_of<From, To>([](const From& x) { return converted<From, To>(x); });
     });
   });
+}
+
+ElementwiseLoop truncating_cast_loop(DType from, DType to) {
+  if (from == DType::kFloat && to == DType::kBFloat16) {
+    return unary_of<float, BFloat16>(
+        [](float x) { return truncated<float, std::uint32_t, BFloat16>(x, 16); });
+  }
+  if (from == DType::kFloat && to == DType::kHalf) {
+    return unary_of<float, Half>(
+        [](float x) { return truncated<float, std::uint32_t, Half>(x, 13); });
+  }
+  if (from == DType::kDouble && to == DType::kHalf) {
+    return unary_of<double, Half>(
+        [](double x) { return truncated<double, std::uint64_t, Half>(x, 42); });
+  }
+  if (from == DType::kDouble && to == DType::kFloat) {
+    return unary_of<double, float>(
+        [](double x) { return truncated<double, std::uint64_t, float>(x, 29); });
+  }
+  return nullptr;
 }
 
 }  // namespace assay::cpu

@@ -1,10 +1,10 @@
 // One-input functions without a vector form: the C library's, and those of integers.
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "assay/device/cpu/loops.h"
 #include "assay/device/cpu/map-inl.h"
+#include "assay/device/cpu/special.h"
 
 namespace assay::cpu {
 namespace {
@@ -16,28 +16,6 @@ float log_gamma(float x) {
 double log_gamma(double x) {
   int sign;
   return ::lgamma_r(x, &sign);
-}
-
-// The derivative of log gamma: reflected to positive arguments, raised by recurrence, then the
-// asymptotic series (Abramowitz and Stegun 6.3.7, 6.3.5, 6.3.18).
-double digamma(double x) {
-  if (x == 0) return -std::copysign(std::numeric_limits<double>::infinity(), x);
-  if (x < 0) {
-    if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
-    const double turn = x - std::floor(x);
-    return digamma(1 - x) - std::numbers::pi / std::tan(std::numbers::pi * turn);
-  }
-  double below = 0;
-  while (x < 10) {
-    below += 1 / x;
-    x += 1;
-  }
-  const double r = 1 / (x * x);
-  const double series =
-      r *
-      (1.0 / 12 -
-       r * (1.0 / 120 - r * (1.0 / 252 - r * (1.0 / 240 - r * (1.0 / 132 - r * (691.0 / 32760))))));
-  return std::log(x) - 0.5 / x - series - below;
 }
 
 template <typename T>
