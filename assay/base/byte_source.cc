@@ -37,6 +37,24 @@ class PlainSource : public ByteSource {
   std::uint64_t offset_ = 0;
 };
 
+/// What a pipe gave: it has no size, and its bytes come only once.
+class MemoryFile : public ReadableFile {
+ public:
+  MemoryFile(std::string bytes, std::string path)
+      : bytes_(std::move(bytes)), path_(std::move(path)) {}
+
+  std::size_t read_at(std::uint64_t offset, char* out, std::size_t n) const override {
+    if (offset >= bytes_.size()) return 0;
+    return bytes_.copy(out, n, static_cast<std::size_t>(offset));
+  }
+  std::uint64_t size() const override { return bytes_.size(); }
+  const std::string& path() const override { return path_; }
+
+ private:
+  std::string bytes_;
+  std::string path_;
+};
+
 class GzipSource : public ByteSource {
  public:
   explicit GzipSource(std::unique_ptr<ReadableFile> file)
@@ -115,8 +133,11 @@ class GzipSource : public ByteSource {
 std::unique_ptr<ByteSource> open_bytes(const std::string& path, const OpenBytesOptions& options,
                                        FileSystem& fs) {
   auto file = fs.open_read(path);
-  const auto info = fs.stat(path);
-  if (!info || file->size() == 0) {
+  if (file->size() == 0 && !options.allow_empty) {
+    PlainSource pipe(std::move(file));
+    file = std::make_unique<MemoryFile>(read_all(pipe), path);
+  }
+  if (file->size() == 0) {
     if (!options.allow_empty) invalid_argument("{} is empty", path);
     return std::make_unique<PlainSource>(std::move(file));
   }

@@ -28,9 +28,9 @@ struct OpenBytesOptions {
 
 /// Opens a file for reading, unpacked if it is packed. The content decides, not the name: gzip
 /// (one or more members, so `.gz` and dictzip's `.dz`), zip (with one file in it, stored or
-/// deflated; read by path from the machine's own files), or plain. Checksums are verified. Throws
-/// NotFound, PermissionDenied, FailedPrecondition for a folder, InvalidArgument for an empty file
-/// or a zip of several files, DataLoss for a damaged one.
+/// deflated; read by path from the machine's own files), or plain. Checksums are verified. A pipe
+/// is first read whole. Throws NotFound, PermissionDenied, FailedPrecondition for a folder,
+/// InvalidArgument for an empty file or a zip of several files, DataLoss for a damaged one.
 std::unique_ptr<ByteSource> open_bytes(const std::string& path,
                                        const OpenBytesOptions& options = {},
                                        FileSystem& fs = posix_file_system());

@@ -1,8 +1,11 @@
 #include "assay/base/byte_source.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <zip.h>
 #include <zlib.h>
+
+#include <thread>
 
 #include "tests/support/errors.h"
 #include "tests/support/fixtures.h"
@@ -114,6 +117,18 @@ TEST(ByteSource, MissingEmptyAndFolders) {
   EXPECT_EQ(code_of([&] { open_bytes(folder.path()); }), Code::kFailedPrecondition);
   EXPECT_EQ(code_of([&] { open_bytes(folder / "empty"); }), Code::kInvalidArgument);
   EXPECT_EQ(read_all(*open_bytes(folder / "empty", {.allow_empty = true})), "");
+}
+
+TEST(ByteSource, Pipes) {
+  const TemporaryFolder folder;
+  const std::string text = some_text(5000);
+  for (const std::string& bytes : {text, gzip(text)}) {
+    ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+    std::thread writer([&] { put(folder / "fifo", bytes); });
+    EXPECT_EQ(all_of(folder / "fifo"), text);
+    writer.join();
+    std::filesystem::remove(folder / "fifo");
+  }
 }
 
 TEST(LineReader, CutsLines) {
