@@ -36,7 +36,8 @@ class ThreadPool {
   }
 
  private:
-  void run(std::int64_t n, std::int64_t grain, std::function<void(std::int64_t, std::int64_t)> body);
+  void run(std::int64_t n, std::int64_t grain,
+           std::function<void(std::int64_t, std::int64_t)> body);
 
   struct State;
   int threads_;

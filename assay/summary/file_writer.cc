@@ -250,16 +250,28 @@ void FileWriter::add_session_log(SessionStatus status, std::optional<std::int64_
   impl_->push(std::move(event));
 }
 
-void FileWriter::add_event(const proto::Event& event) { impl_->push(event); }
+void FileWriter::add_event(const proto::Event& event) {
+  impl_->push(event);
+}
 
-void FileWriter::flush() { impl_->flush(); }
+void FileWriter::flush() {
+  impl_->flush();
+}
 
-void FileWriter::close() { impl_->close(); }
+void FileWriter::close() {
+  impl_->close();
+}
 
-void FileWriter::reopen() { impl_->reopen(); }
+void FileWriter::reopen() {
+  impl_->reopen();
+}
 
-const std::string& FileWriter::logdir() const { return impl_->logdir(); }
+const std::string& FileWriter::logdir() const {
+  return impl_->logdir();
+}
 
-std::string FileWriter::path() const { return impl_->path(); }
+std::string FileWriter::path() const {
+  return impl_->path();
+}
 
 }  // namespace assay::summary

@@ -258,11 +258,22 @@ TEST_F(SessionTest, FusedChainsGiveTheBitsOfSingleOps) {
   const std::string program = session.describe_program(feeds, {three});
   EXPECT_THAT(program, HasSubstr("fused    Mul Add Add Mul"));
   const Tensor fused = session.run(feeds, {three})[0];
-  // Fetching every step forbids to fuse them.
-  const auto single = session.run(feeds, {three, one, two, three.node->input(0)});
-  EXPECT_THAT(session.describe_program(feeds, {three, one, two, three.node->input(0)}),
-              Not(HasSubstr("fused")));
-  EXPECT_TRUE(fused.identical(single[0]));
+  // One op a run, what came before being fed: nothing to fuse.
+  const auto only = [&](Output y, std::vector<Feed> inputs) {
+    EXPECT_THAT(session.describe_program(inputs, {y}), Not(HasSubstr("fused")));
+    return session.run(inputs, {y})[0];
+  };
+  const Tensor first = only(one, {feeds[0], feeds[1]});
+  const Tensor second = only(two, {{one, first}, feeds[2]});
+  const Output half = three.node->input(0);
+  const Tensor third = only(half, {{two, second}});
+  EXPECT_TRUE(fused.identical(only(three, {{half, third}, feeds[0]})));
+  // Values on the way leave the chain where somebody else wants them.
+  const auto all = session.run(feeds, {three, one, two, half});
+  EXPECT_TRUE(all[0].identical(fused));
+  EXPECT_TRUE(all[1].identical(first));
+  EXPECT_TRUE(all[2].identical(second));
+  EXPECT_TRUE(all[3].identical(third));
   options.threads = 2;
   Session threads(options);
   EXPECT_TRUE(fused.identical(threads.run(feeds, {three})[0]));
