@@ -25,12 +25,19 @@ std::string shape_str(const proto::TensorShapeProto& shape) {
   return text + "]";
 }
 
-Json typed_node(const proto::NodeDef& node) {
+// Before this version a placeholder's shape [] said that nothing was known.
+constexpr int kPlaceholderShapesAreKnown = 24;
+
+Json typed_node(const proto::NodeDef& node, int producer) {
   Json entry = {{"name", node.name()}, {"op", node.op()}};
   const auto dtype = node.attr().find("dtype");
   if (dtype != node.attr().end()) entry["dtype"] = dtype_str(dtype->second.type());
   const auto shape = node.attr().find("shape");
-  if (shape != node.attr().end()) entry["shape"] = shape_str(shape->second.shape());
+  if (shape != node.attr().end()) {
+    const bool unknown = node.op() == "Placeholder" && producer < kPlaceholderShapesAreKnown &&
+                         shape->second.shape().dim().empty();
+    entry["shape"] = unknown ? "?" : shape_str(shape->second.shape());
+  }
   return entry;
 }
 
@@ -79,9 +86,10 @@ Json describe_graph(const std::string& path) {
     if (registry.find(node.op()) == nullptr && !functions.contains(node.op())) {
       ++unsupported[node.op()];
     }
-    if (node.op().starts_with("Placeholder")) placeholders.push_back(typed_node(node));
+    if (node.op().starts_with("Placeholder"))
+      placeholders.push_back(typed_node(node, graph.versions().producer()));
     if (node.op() == "VariableV2" || node.op() == "Variable" || node.op() == "VarHandleOp") {
-      variables.push_back(typed_node(node));
+      variables.push_back(typed_node(node, graph.versions().producer()));
     }
   }
   Json result = {{"kind", kind_str(file.kind)},
