@@ -146,6 +146,13 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
                            static_cast<double>(text->size()) /
                            static_cast<double>(pairs.pairs_in_pass(0));
   options.items_name = "words";
+  options.on_step = [rate = flags.model.learning_rate](std::int64_t step, float loss) {
+    if (std::isfinite(loss)) return;
+    fail(Code::kInvalidArgument,
+         "the loss is {} after step {}: a learning rate of {} is too high for these settings; "
+         "start a new run with a lower --lr",
+         loss, step, rate);
+  };
 
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
