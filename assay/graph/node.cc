@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "assay/graph/graph.h"
+#include "assay/graph/signature.h"
 
 namespace assay {
 
@@ -109,7 +110,9 @@ void Node::replace_input(int i, Output with) {
   const DType had = slot.dtype();
   const DType gets = with.dtype();
   const bool unknown = had == DType::kInvalid || gets == DType::kInvalid;
-  if (!unknown && (base_dtype(had) != base_dtype(gets) || (is_ref(had) && !is_ref(gets)))) {
+  const ArgDef* arg = input_arg(*this, i);
+  const bool needs_ref = arg != nullptr && arg->is_ref;
+  if (!unknown && (base_dtype(had) != base_dtype(gets) || (needs_ref && !is_ref(gets)))) {
     throw Error(Code::kInvalidArgument,
                 fmt::format("{}: input {} is {}, so '{}' of {} cannot replace it", label(), i,
                             dtype_name(had), with.input_name(), dtype_name(gets)),

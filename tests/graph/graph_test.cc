@@ -332,6 +332,13 @@ TEST_F(GraphTest, ReplacingAnInputKeepsItsType) {
   Node* sum = make(graph, "Add", {a, a});
   sum->replace_input(1, b);
   EXPECT_EQ(sum->input(1), b);
+  // A value may stand for a variable where it is only read.
+  Node* v = make(graph, "VariableV2", {}, {{"shape", PartialShape{}}, {"dtype", DType::kFloat}});
+  Node* assign = make(graph, "Assign", {v->output(), v->output()});
+  assign->replace_input(1, b);
+  EXPECT_EQ(assign->input(1), b);
+  EXPECT_THAT(error_of(Code::kInvalidArgument, [&] { assign->replace_input(0, b); }),
+              HasSubstr("cannot replace"));
   EXPECT_THAT(error_of(Code::kInvalidArgument, [&] { sum->replace_input(0, n); }),
               HasSubstr("int32"));
 }
