@@ -36,7 +36,6 @@ void register_all_ops(OpRegistry& registry) {
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);
   register_nn_softmax(registry);
-  register_nn_top_k(registry);
   register_one_hot(registry);
   register_order_statistics(registry);
   register_pack(registry);

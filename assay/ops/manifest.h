@@ -38,7 +38,6 @@ void register_mirror_pad(OpRegistry& registry);
 void register_nn_bias(OpRegistry& registry);
 void register_nn_cross_entropy(OpRegistry& registry);
 void register_nn_softmax(OpRegistry& registry);
-void register_nn_top_k(OpRegistry& registry);
 void register_one_hot(OpRegistry& registry);
 void register_order_statistics(OpRegistry& registry);
 void register_pack(OpRegistry& registry);

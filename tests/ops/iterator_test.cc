@@ -67,6 +67,18 @@ TEST(Iterator, ElementsThatWereFetchedStay) {
   EXPECT_EQ(second.item<std::int64_t>(), 1);
 }
 
+TEST(Iterator, OtherNamesOfTheSameOps) {
+  Pipeline p;
+  AttrMap attrs = p.structure;
+  attrs["shared_name"] = std::string("numbers");
+  attrs["container"] = std::string();
+  p.g.session().run(p.initializer(5));
+  // The same shared name is the same iterator.
+  const Output twin = p.g.op("Iterator", {}, attrs);
+  EXPECT_EQ(p.g.run(p.next).item<std::int64_t>(), 0);
+  EXPECT_EQ(p.g.run(p.g.op("IteratorGetNextSync", {twin}, p.structure)).item<std::int64_t>(), 1);
+}
+
 TEST(Iterator, StateIsTheSessions) {
   Pipeline p;
   p.g.session().run(p.initializer(5));

@@ -99,33 +99,5 @@ TEST(Print, PassesItsInputOn) {
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("x = "), std::string::npos);
 }
 
-TEST(TopK, FirstOfEqualValuesAndGradient) {
-  OpGraph g;
-  const Tensor x = Tensor::of<double>({1, 5, 5, 2, 9, -1, 0, 3}, Shape{2, 4});
-  Node* node = g.node("TopKV2", {g.constant(x), g.constant(Tensor::scalar<std::int32_t>(2))});
-  EXPECT_EQ(node->output_shape(0).str(), "[2,2]");
-  const auto out = g.session().run({node->output(0), node->output(1)});
-  EXPECT_EQ(out[0].to_vector<double>(), (std::vector<double>{5, 5, 9, 3}));
-  EXPECT_EQ(out[1].to_vector<std::int32_t>(), (std::vector<std::int32_t>{1, 2, 0, 3}));
-  EXPECT_LT(testing::gradient_error(
-                [](NodeBuilder& b, Output in) {
-                  return b.op("TopKV2", {in, b.scalar(2, DType::kInt32)});
-                },
-                Tensor::of<double>({1, 5, 4, 2, 9, -1, 0, 3}, Shape{2, 4})),
-            1e-8);
-}
-
-TEST(InTopK, CountsClassesAbove) {
-  OpGraph g;
-  const Output predictions = g.constant(
-      Tensor::of<float>({0.1F, 0.9F, 0.5F, 0.5F, 0.5F, 0.5F, 1, INFINITY, 0}, Shape{3, 3}));
-  const Output targets = g.constant(Tensor::of<std::int32_t>({2, 0, 0}));
-  const auto k = [](std::int64_t n) { return AttrMap{{"k", n}}; };
-  EXPECT_EQ(g.run(g.op("InTopK", {predictions, targets}, k(1))).to_vector<bool>(),
-            (std::vector<bool>{false, true, false}));
-  EXPECT_EQ(g.run(g.op("InTopK", {predictions, targets}, k(2))).to_vector<bool>(),
-            (std::vector<bool>{true, true, false}));
-}
-
 }  // namespace
 }  // namespace assay
