@@ -54,7 +54,7 @@ class MetValues {
 /// become vector code.
 inline float one_minus_exp(float exponent) {
   constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
-  const double x = exponent < -700.0F ? -700.0 : static_cast<double>(exponent);
+  const double x = exponent;
   const double shifted = x * 1.4426950408889634 + kRound;
   const double n = shifted - kRound;
   const double r = x - n * 0.6931471805599453;
@@ -67,7 +67,8 @@ inline float one_minus_exp(float exponent) {
   p = p * r + 1.0 / 6;
   p = p * r + 0.5;
   p = (p * r + 1.0) * r;  // e^r - 1, with the precision of r itself
-  const std::int64_t power = std::bit_cast<std::int64_t>(shifted) - 0x4338000000000000;
+  std::int64_t power = std::bit_cast<std::int64_t>(shifted) - 0x4338000000000000;
+  power = power < -1022 ? -1022 : power;
   const double scale = std::bit_cast<double>((power + 1023) << 52);
   return static_cast<float>(-(scale * p + (scale - 1.0)));
 }
@@ -114,7 +115,8 @@ class LogUniformRange {
   void end_draw(const std::int64_t*, std::int64_t) {}
   std::int64_t sample(PhiloxStream& words) const {
     const auto value = static_cast<std::int64_t>(std::exp(words.next_double() * log_range_)) - 1;
-    return value % range_;
+    // Beyond the range only by rounding; the division that would bring it back is rarely made.
+    return value < range_ ? value : value % range_;
   }
   float probability(std::int64_t value) const {
     return in_table(value) ? table_[static_cast<std::size_t>(value)].probability : compute(value);

@@ -18,6 +18,7 @@ void register_all_ops(OpRegistry& registry) {
   register_dataset_sources(registry);
   register_dataset_text(registry);
   register_dataset_transforms(registry);
+  register_debug(registry);
   register_dynamic_stitch(registry);
   register_fill(registry);
   register_gather(registry);
@@ -56,6 +57,7 @@ void register_all_ops(OpRegistry& registry) {
   register_state_scatter(registry);
   register_state_variable(registry);
   register_strided_slice(registry);
+  register_strings(registry);
   register_summary(registry);
   register_tile(registry);
   register_top_k(registry);

@@ -1,33 +1,15 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <vector>
 
 #include "assay/device/kernel.h"
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
-#include "assay/ops/fast_math.h"
 #include "assay/ops/manifest.h"
+#include "assay/ops/softmax_rows.h"
 
 namespace assay {
 namespace {
-
-constexpr std::int64_t kGrainElements = 16384;
-
-/// Puts x - max(x) into `shifted` and e^ of that into `e`; returns the sum of the latter.
-template <typename T>
-T shift_and_exp(const T* x, std::int64_t n, T* e, T& max) {
-  T m = -std::numeric_limits<T>::infinity();
-  for (std::int64_t j = 0; j < n; ++j) m = x[j] > m ? x[j] : m;
-  for (std::int64_t j = 0; j < n; ++j) e[j] = fast_exp(x[j] - m);
-  T s[8] = {};
-  std::int64_t j = 0;
-  for (; j + 8 <= n; j += 8) {
-    for (int k = 0; k < 8; ++k) s[k] += e[j + k];
-  }
-  for (int k = 0; j < n; ++j, ++k) s[k] += e[j];
-  max = m;
-  return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
-}
 
 /// Rows and columns of a matrix that is read with steps of 0 where it is broadcast.
 struct BroadcastMatrix {
@@ -45,113 +27,124 @@ BroadcastMatrix steps(const Shape& s, std::int64_t rows, std::int64_t columns, c
 }
 
 template <typename T>
-void dense_cross_entropy(KernelContext& ctx) {
-  const Tensor& features = ctx.input(0);
-  const Tensor& labels = ctx.input(1);
-  if (features.rank() != 2 || labels.rank() != 2) {
-    invalid_argument("logits and labels must be matrices, got {} and {}", features.shape().str(),
-                     labels.shape().str());
+T weighted_sum(const T* x, const T* weights, std::int64_t n) {
+  T s[8] = {};
+  std::int64_t j = 0;
+  for (; j + 8 <= n; j += 8) {
+    for (int k = 0; k < 8; ++k) s[k] += x[j + k] * weights[j + k];
   }
-  const auto larger = [](std::int64_t a, std::int64_t b) { return a == 1 ? b : a; };
-  const std::int64_t rows = larger(features.dim(0), labels.dim(0));
-  const std::int64_t n = larger(features.dim(1), labels.dim(1));
-  const BroadcastMatrix f = steps(features.shape(), rows, n, "logits");
-  const BroadcastMatrix l = steps(labels.shape(), rows, n, "labels");
-  const T* x = features.data<T>();
-  const T* y = labels.data<T>();
-  T* loss = ctx.out<T>(0, Shape{rows});
-  T* back = ctx.out<T>(1, Shape{rows, n});
-  if (rows == 0) return;
-  if (n == 0) {
-    std::fill(loss, loss + rows, T(0));
-    return;
-  }
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrainElements / n);
-  ctx.pool().parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      T* b = back + i * n;
-      const T* row = x + i * f.row_step;
-      if (f.column_step == 0) {
-        // One logit for all classes: spread it where the result goes, then work in place.
-        std::fill(b, b + n, *row);
-        row = b;
-      }
-      const T* label = y + i * l.row_step;
-      T max;
-      const T* logits = row;
-      T first = row[0];
-      const T sum = shift_and_exp(logits, n, b, max);
-      const T log_sum = std::log(sum);
-      T total = 0;
-      if (f.column_step == 0) {
-        T label_sum = 0;
-        for (std::int64_t j = 0; j < n; ++j) label_sum += label[j * l.column_step];
-        total = label_sum * (log_sum - (first - max));
-      } else if (l.column_step == 1) {
-        T s[8] = {};
-        std::int64_t j = 0;
-        for (; j + 8 <= n; j += 8) {
-          for (int k = 0; k < 8; ++k) s[k] += label[j + k] * (log_sum - (row[j + k] - max));
-        }
-        for (int k = 0; j < n; ++j, ++k) s[k] += label[j] * (log_sum - (row[j] - max));
-        total = ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
-      } else {
-        for (std::int64_t j = 0; j < n; ++j) total += *label * (log_sum - (row[j] - max));
-      }
-      loss[i] = total;
-      if (l.column_step == 1) {
-        for (std::int64_t j = 0; j < n; ++j) b[j] = b[j] / sum - label[j];
-      } else {
-        for (std::int64_t j = 0; j < n; ++j) b[j] = b[j] / sum - *label;
-      }
-    }
-  });
+  for (int k = 0; j < n; ++j, ++k) s[k] += x[j] * weights[j];
+  return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
 }
 
-template <typename T, typename Index>
-void sparse_rows(KernelContext& ctx) {
-  const Tensor& features = ctx.input(0);
-  const Tensor& labels = ctx.input(1);
-  if (features.rank() != 2 || labels.rank() != 1 || labels.dim(0) != features.dim(0)) {
-    invalid_argument(
-        "logits must be a matrix and labels as many class numbers as it has rows, "
-        "got {} and {}",
-        features.shape().str(), labels.shape().str());
-  }
-  const std::int64_t rows = features.dim(0);
-  const std::int64_t n = features.dim(1);
-  const T* x = features.data<T>();
-  const Index* label = labels.data<Index>();
-  for (std::int64_t i = 0; i < rows; ++i) {
-    if (label[i] < 0 || label[i] >= n) {
-      invalid_argument("label {} of row {} is outside the valid range [0, {})", label[i], i, n);
+/// loss = sum of labels * -log softmax; backprop = softmax - labels.
+template <typename T>
+class DenseCrossEntropy : public Kernel {
+ public:
+  explicit DenseCrossEntropy(const KernelInit&) {}
+
+  void run(KernelContext& ctx) override {
+    const Tensor& features = ctx.input(0);
+    const Tensor& labels = ctx.input(1);
+    if (features.rank() != 2 || labels.rank() != 2) {
+      invalid_argument("logits and labels must be matrices, got {} and {}", features.shape().str(),
+                       labels.shape().str());
     }
+    const auto larger = [](std::int64_t a, std::int64_t b) { return a == 1 ? b : a; };
+    const std::int64_t rows = larger(features.dim(0), labels.dim(0));
+    const std::int64_t n = larger(features.dim(1), labels.dim(1));
+    const BroadcastMatrix f = steps(features.shape(), rows, n, "logits");
+    const BroadcastMatrix l = steps(labels.shape(), rows, n, "labels");
+    const T* x = features.data<T>();
+    const T* y = labels.data<T>();
+    T* loss = ctx.out<T>(0, Shape{rows});
+    T* back = ctx.out<T>(1, Shape{rows, n});
+    if (n == 0) std::fill(loss, loss + rows, T(0));
+    if (rows == 0 || n == 0) return;
+    const std::int64_t grain = std::max<std::int64_t>(1, ops::kSoftmaxGrain / n);
+    ctx.pool().parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+      std::vector<T> spread(l.column_step == 0 ? static_cast<std::size_t>(n) : 0);
+      for (std::int64_t i = begin; i < end; ++i) {
+        const T* label = y + i * l.row_step;
+        if (l.column_step == 0) {
+          std::fill(spread.begin(), spread.end(), *label);
+          label = spread.data();
+        }
+        T* b = back + i * n;
+        for (std::int64_t j = 0; j < n; ++j) b[j] = x[i * f.row_step + j * f.column_step];
+        loss[i] = one_row(b, label, n);
+      }
+    });
   }
-  T* loss = ctx.out<T>(0, Shape{rows});
-  T* back = ctx.out<T>(1, features.shape());
-  if (rows == 0) return;
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrainElements / n);
-  ctx.pool().parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      T* b = back + i * n;
-      const T* row = x + i * n;
-      T max;
-      const T sum = shift_and_exp(row, n, b, max);
-      loss[i] = std::log(sum) - (row[label[i]] - max);
-      for (std::int64_t j = 0; j < n; ++j) b[j] /= sum;
-      b[label[i]] -= T(1);
-    }
-  });
-}
+
+ private:
+  /// `b` holds the logits and becomes the derivative.
+  T one_row(T* b, const T* label, std::int64_t n) const {
+    ops::shift_rows(b, 1, n, b);
+    // Sum of labels * (log sum - shifted), split so that the shifted logits are needed once.
+    const T dot = weighted_sum(b, label, n);
+    const T weight = ops::row_sum(label, n);
+    exp_(b, n);
+    const T sum = ops::row_sum(b, n);
+    for (std::int64_t j = 0; j < n; ++j) b[j] = b[j] / sum - label[j];
+    return weight * std::log(sum) - dot;
+  }
+
+  ops::ExpInPlace<T> exp_;
+};
 
 template <typename T>
-void sparse_cross_entropy(KernelContext& ctx) {
-  if (ctx.input(1).dtype() == DType::kInt32) {
-    sparse_rows<T, std::int32_t>(ctx);
-  } else {
-    sparse_rows<T, std::int64_t>(ctx);
+class SparseCrossEntropy : public Kernel {
+ public:
+  explicit SparseCrossEntropy(const KernelInit&) {}
+
+  void run(KernelContext& ctx) override {
+    if (ctx.input(1).dtype() == DType::kInt32) {
+      run_rows<std::int32_t>(ctx);
+    } else {
+      run_rows<std::int64_t>(ctx);
+    }
   }
-}
+
+ private:
+  template <typename Index>
+  void run_rows(KernelContext& ctx) const {
+    const Tensor& features = ctx.input(0);
+    const Tensor& labels = ctx.input(1);
+    if (features.rank() != 2 || labels.rank() != 1 || labels.dim(0) != features.dim(0)) {
+      invalid_argument(
+          "logits must be a matrix and labels as many class numbers as it has rows, got {} and {}",
+          features.shape().str(), labels.shape().str());
+    }
+    const std::int64_t rows = features.dim(0);
+    const std::int64_t n = features.dim(1);
+    const T* x = features.data<T>();
+    const Index* label = labels.data<Index>();
+    for (std::int64_t i = 0; i < rows; ++i) {
+      if (label[i] < 0 || label[i] >= n) {
+        invalid_argument("label {} of row {} is outside the valid range [0, {})", label[i], i, n);
+      }
+    }
+    T* loss = ctx.out<T>(0, Shape{rows});
+    T* back = ctx.out<T>(1, features.shape());
+    if (rows == 0) return;
+    const std::int64_t grain = std::max<std::int64_t>(1, ops::kSoftmaxGrain / n);
+    ctx.pool().parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+      T* b = back + begin * n;
+      ops::shift_rows(x + begin * n, end - begin, n, b);
+      for (std::int64_t i = begin; i < end; ++i) loss[i] = back[i * n + label[i]];
+      exp_(b, (end - begin) * n);
+      for (std::int64_t i = begin; i < end; ++i, b += n) {
+        const T sum = ops::row_sum(b, n);
+        loss[i] = std::log(sum) - loss[i];
+        for (std::int64_t j = 0; j < n; ++j) b[j] /= sum;
+        b[label[i]] -= T(1);
+      }
+    });
+  }
+
+  ops::ExpInPlace<T> exp_;
+};
 
 void dense_shape(ShapeContext& c) {
   const PartialShape both = broadcast_shapes(c.input(0), c.input(1));
@@ -221,8 +214,8 @@ void register_nn_cross_entropy(OpRegistry& registry) {
                 .attrs = {"T: {half, bfloat16, float, double}"},
                 .shape = dense_shape,
                 .gradient = dense_gradient,
-                .kernels = {{float32, function_kernel<dense_cross_entropy<float>>},
-                            {float64, function_kernel<dense_cross_entropy<double>>}}});
+                .kernels = {{float32, make_kernel<DenseCrossEntropy<float>>},
+                            {float64, make_kernel<DenseCrossEntropy<double>>}}});
   registry.add(
       {.name = "SparseSoftmaxCrossEntropyWithLogits",
        .doc = "The cross entropy of each row's softmax with one class number, and its "
@@ -232,8 +225,8 @@ void register_nn_cross_entropy(OpRegistry& registry) {
        .attrs = {"T: {half, bfloat16, float, double}", "Tlabels: {int32, int64} = DT_INT64"},
        .shape = sparse_shape,
        .gradient = sparse_gradient,
-       .kernels = {{float32, function_kernel<sparse_cross_entropy<float>>},
-                   {float64, function_kernel<sparse_cross_entropy<double>>}}});
+       .kernels = {{float32, make_kernel<SparseCrossEntropy<float>>},
+                   {float64, make_kernel<SparseCrossEntropy<double>>}}});
 }
 
 }  // namespace assay

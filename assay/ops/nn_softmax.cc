@@ -1,83 +1,92 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "assay/device/kernel.h"
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
-#include "assay/ops/fast_math.h"
 #include "assay/ops/manifest.h"
+#include "assay/ops/softmax_rows.h"
 
 namespace assay {
 namespace {
 
-constexpr std::int64_t kGrainElements = 16384;
-
-template <typename T>
-T row_max(const T* x, std::int64_t n) {
-  T m = -std::numeric_limits<T>::infinity();
-  for (std::int64_t j = 0; j < n; ++j) m = x[j] > m ? x[j] : m;
-  return m;
+/// Calls body(first row, rows) for pieces of the rows; an empty tensor has none.
+template <typename Body>
+void each_piece(KernelContext& ctx, const Shape& shape, Body&& body) {
+  if (shape.num_elements() == 0) return;
+  const std::int64_t n = shape[shape.rank() - 1];
+  const std::int64_t grain = std::max<std::int64_t>(1, ops::kSoftmaxGrain / n);
+  ctx.pool().parallel_for(shape.num_elements() / n, grain,
+                          [&](std::int64_t begin, std::int64_t end) { body(begin, end - begin); });
 }
 
-/// Eight partial sums: quick, and the same whatever the compiler does.
-template <typename T>
-T row_sum(const T* x, std::int64_t n) {
-  T s[8] = {};
-  std::int64_t j = 0;
-  for (; j + 8 <= n; j += 8) {
-    for (int k = 0; k < 8; ++k) s[k] += x[j + k];
-  }
-  for (int k = 0; j < n; ++j, ++k) s[k] += x[j];
-  return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
-}
-
-/// out = e^(x - shift); returns the sum.
-template <typename T>
-T exp_row(const T* x, T shift, T* out, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; ++j) out[j] = fast_exp(x[j] - shift);
-  return row_sum(out, n);
-}
-
-/// The sum of e^(x - shift), written nowhere.
-template <typename T>
-T exp_sum(const T* x, T shift, std::int64_t n) {
-  constexpr std::int64_t kBlock = 256;
-  T block[kBlock];
-  T sum = 0;
-  for (std::int64_t j = 0; j < n; j += kBlock) {
-    sum += exp_row(x + j, shift, block, std::min(kBlock, n - j));
-  }
-  return sum;
-}
-
-template <typename T>
-void softmax_row(const T* x, T* out, std::int64_t n) {
-  const T sum = exp_row(x, row_max(x, n), out, n);
-  for (std::int64_t j = 0; j < n; ++j) out[j] /= sum;
-}
-
-template <typename T>
-void log_softmax_row(const T* x, T* out, std::int64_t n) {
-  const T m = row_max(x, n);
-  const T log_sum = std::log(exp_sum(x, m, n));
-  for (std::int64_t j = 0; j < n; ++j) out[j] = (x[j] - m) - log_sum;
-}
-
-template <typename T, void (*Row)(const T*, T*, std::int64_t)>
-void each_row(KernelContext& ctx) {
-  const Tensor& logits = ctx.input(0);
+const Shape& rows_of(const Tensor& logits) {
   if (logits.rank() < 1) invalid_argument("logits must have at least one dimension, got a scalar");
-  const std::int64_t n = logits.dim(logits.rank() - 1);
-  const T* x = logits.data<T>();
-  T* out = ctx.out<T>(0, logits.shape());
-  if (logits.num_elements() == 0) return;
-  ctx.pool().parallel_for(logits.num_elements() / n, std::max<std::int64_t>(1, kGrainElements / n),
-                          [&](std::int64_t begin, std::int64_t end) {
-                            for (std::int64_t i = begin; i < end; ++i)
-                              Row(x + i * n, out + i * n, n);
-                          });
+  return logits.shape();
 }
+
+template <typename T>
+class Softmax : public Kernel {
+ public:
+  explicit Softmax(const KernelInit&) {}
+  void run(KernelContext& ctx) override {
+    const Tensor& logits = ctx.input(0);
+    const Shape shape = rows_of(logits);
+    const T* x = logits.data<T>();
+    T* out = ctx.out<T>(0, shape);
+    const std::int64_t n = shape[shape.rank() - 1];
+    each_piece(ctx, shape, [&](std::int64_t first, std::int64_t rows) {
+      T* p = out + first * n;
+      ops::shift_rows(x + first * n, rows, n, p);
+      exp_(p, rows * n);
+      for (std::int64_t i = 0; i < rows; ++i, p += n) {
+        const T sum = ops::row_sum(p, n);
+        for (std::int64_t j = 0; j < n; ++j) p[j] /= sum;
+      }
+    });
+  }
+
+ private:
+  ops::ExpInPlace<T> exp_;
+};
+
+template <typename T>
+class LogSoftmax : public Kernel {
+ public:
+  explicit LogSoftmax(const KernelInit&) {}
+  void run(KernelContext& ctx) override {
+    const Tensor& logits = ctx.input(0);
+    const Shape shape = rows_of(logits);
+    const T* x = logits.data<T>();
+    T* out = ctx.out<T>(0, shape);
+    const std::int64_t n = shape[shape.rank() - 1];
+    each_piece(ctx, shape, [&](std::int64_t first, std::int64_t rows) {
+      T* p = out + first * n;
+      ops::shift_rows(x + first * n, rows, n, p);
+      for (std::int64_t i = 0; i < rows; ++i, p += n) {
+        const T log_sum = std::log(exp_sum(p, n));
+        for (std::int64_t j = 0; j < n; ++j) p[j] -= log_sum;
+      }
+    });
+  }
+
+ private:
+  /// The sum of the exponentials, which are kept nowhere.
+  T exp_sum(const T* x, std::int64_t n) const {
+    constexpr std::int64_t kBlock = 512;
+    T block[kBlock];
+    T sum = 0;
+    for (std::int64_t j = 0; j < n; j += kBlock) {
+      const std::int64_t m = std::min(kBlock, n - j);
+      std::copy_n(x + j, m, block);
+      exp_(block, m);
+      sum += ops::row_sum(block, m);
+    }
+    return sum;
+  }
+
+  ops::ExpInPlace<T> exp_;
+};
 
 void rows_shape(ShapeContext& c) {
   c.set_output(0, c.with_rank_at_least(0, 1));
@@ -102,16 +111,16 @@ void log_softmax_gradient(GradientContext& g) {
 }  // namespace
 
 void register_nn_softmax(OpRegistry& registry) {
-  registry.add({.name = "Softmax",
-                .doc = "Exponentials over their sum, along the last dimension.",
-                .inputs = {"logits: T"},
-                .outputs = {"softmax: T"},
-                .attrs = {"T: {half, bfloat16, float, double}"},
-                .shape = rows_shape,
-                .gradient = softmax_gradient,
-                .kernels = {{float32, function_kernel<each_row<float, softmax_row<float>>>},
-                            {float64, function_kernel<each_row<double, softmax_row<double>>>}},
-                .in_place = true});
+  registry.add(
+      {.name = "Softmax",
+       .doc = "Exponentials over their sum, along the last dimension.",
+       .inputs = {"logits: T"},
+       .outputs = {"softmax: T"},
+       .attrs = {"T: {half, bfloat16, float, double}"},
+       .shape = rows_shape,
+       .gradient = softmax_gradient,
+       .kernels = {{float32, make_kernel<Softmax<float>>}, {float64, make_kernel<Softmax<double>>}},
+       .in_place = true});
   registry.add({.name = "LogSoftmax",
                 .doc = "The logarithm of the softmax along the last dimension.",
                 .inputs = {"logits: T"},
@@ -119,8 +128,8 @@ void register_nn_softmax(OpRegistry& registry) {
                 .attrs = {"T: {half, bfloat16, float, double}"},
                 .shape = rows_shape,
                 .gradient = log_softmax_gradient,
-                .kernels = {{float32, function_kernel<each_row<float, log_softmax_row<float>>>},
-                            {float64, function_kernel<each_row<double, log_softmax_row<double>>>}},
+                .kernels = {{float32, make_kernel<LogSoftmax<float>>},
+                            {float64, make_kernel<LogSoftmax<double>>}},
                 .in_place = true});
 }
 

@@ -140,6 +140,15 @@ TEST(BiasAdd, BothLayouts) {
       (std::vector<std::int32_t>{11, 12, 13, 14, 25, 26, 27, 28}));
 }
 
+TEST(BiasAdd, TheFirstFormIsTheSame) {
+  OpGraph g;
+  const Output value = g.constant(kLogits);
+  const Output bias = g.constant(Tensor::of<double>({1, 2, 3, 4}));
+  const auto out =
+      g.session().run({g.op("BiasAdd", {value, bias}), g.op("BiasAddV1", {value, bias})});
+  EXPECT_TRUE(out[0].identical(out[1]));
+}
+
 TEST(BiasAdd, Gradients) {
   const Tensor bias = Tensor::of<double>({0.5, -1});
   for (const char* format : {"NHWC", "NCHW"}) {

@@ -164,14 +164,33 @@ TEST(CandidateSampler, CannotDrawMoreThanThereAre) {
 }
 
 TEST(CandidateSampler, LearnedUnigramRefusesUnknownClasses) {
+  for (const char* op : {"LearnedUnigramCandidateSampler", "ThreadUnsafeUnigramCandidateSampler"}) {
+    OpGraph g;
+    const Output trues = g.constant(Tensor::of<std::int64_t>({10}, Shape{1, 1}));
+    Node* node = g.node(op, {trues},
+                        {{"num_true", std::int64_t{1}},
+                         {"num_sampled", std::int64_t{3}},
+                         {"unique", false},
+                         {"range_max", std::int64_t{10}}});
+    EXPECT_EQ(code_of([&] { g.session().run(node->output()); }), Code::kInvalidArgument) << op;
+  }
+}
+
+TEST(Stateless, TwoSeedsGiveOneAnswer) {
   OpGraph g;
-  const Output trues = g.constant(Tensor::of<std::int64_t>({10}, Shape{1, 1}));
-  Node* node = g.node("LearnedUnigramCandidateSampler", {trues},
-                      {{"num_true", std::int64_t{1}},
-                       {"num_sampled", std::int64_t{3}},
-                       {"unique", false},
-                       {"range_max", std::int64_t{10}}});
-  EXPECT_EQ(code_of([&] { g.session().run(node->output()); }), Code::kInvalidArgument);
+  const Output shape = g.constant(Tensor::of<std::int32_t>({1000}));
+  const auto seed = [&](std::int64_t a) { return g.constant(Tensor::of<std::int64_t>({a, 2})); };
+  const auto scalar = [&](std::int32_t x) { return g.constant(Tensor::scalar(x)); };
+  const auto draw = [&](std::int64_t a) {
+    return g.op("StatelessRandomUniformInt", {shape, seed(a), scalar(-3), scalar(4)});
+  };
+  const auto out = g.session().run({draw(1), draw(1), draw(5)});
+  EXPECT_TRUE(out[0].identical(out[1]));
+  EXPECT_FALSE(out[0].identical(out[2]));
+  const auto numbers = out[0].to_vector<std::int32_t>();
+  EXPECT_EQ(*std::ranges::min_element(numbers), -3);
+  EXPECT_EQ(*std::ranges::max_element(numbers), 3);
+  EXPECT_TRUE(g.run(draw(1)).identical(out[0]));
 }
 
 TEST(ComputeAccidentalHits, FindsThem) {

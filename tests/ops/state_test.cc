@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/ops/op_graph.h"
 #include "tests/support/errors.h"
 
@@ -18,6 +20,8 @@ TEST(Assign, AVariableSharesNoMemory) {
   Node* add = g.node("AssignAdd", {v, g.constant(kRows)});
   const Tensor before = g.run(v);
   g.session().run(add);
+  g.session().run(add);
+  g.session().run(g.node("AssignSub", {v, g.constant(kRows)}));
   g.session().run(add);
   EXPECT_EQ(before.data<float>()[5], 6.0F);
   EXPECT_EQ(g.run(v).data<float>()[5], 18.0F);
@@ -55,6 +59,13 @@ TEST(Variable, UseBeforeInitialisationNamesIt) {
   EXPECT_NE(error.message().find("weights"), std::string::npos) << error.message();
   const Output is = g.op("IsVariableInitialized", {v});
   EXPECT_FALSE(g.run(is).item<bool>());
+}
+
+TEST(Variable, TheFirstFormHasNoScalarShape) {
+  OpGraph g;
+  const AttrMap attrs = {{"shape", PartialShape::scalar()}, {"dtype", float32}};
+  EXPECT_EQ(g.op("Variable", {}, attrs).shape().str(), "?");
+  EXPECT_EQ(g.op("VariableV2", {}, attrs).shape().str(), "[]");
 }
 
 TEST(Resource, ReadsAndUpdates) {
@@ -96,29 +107,34 @@ TEST(Resource, GatherAndItsGradient) {
 }
 
 struct ScatterCase {
-  const char* op;
+  const char* by_reference;
+  const char* by_handle;
   std::vector<float> expected;
 };
 
 TEST(Scatter, EachKindWithARepeatedRow) {
   const std::vector<ScatterCase> cases = {
-      {"ScatterUpdate", {1, 2, 3, 4, 30, 40}},
-      {"ScatterAdd", {1, 2, 3, 4, 45, 66}},
-      {"ScatterSub", {1, 2, 3, 4, -35, -54}},
-      {"ScatterMul", {1, 2, 3, 4, 1500, 4800}},
-      {"ScatterDiv", {1, 2, 3, 4, 5.0F / 10 / 30, 6.0F / 20 / 40}},
-      {"ScatterMin", {1, 2, 3, 4, 5, 6}},
-      {"ScatterMax", {1, 2, 3, 4, 30, 40}}};
+      {"ScatterUpdate", "ResourceScatterUpdate", {1, 2, 3, 4, 30, 40}},
+      {"ScatterAdd", "ResourceScatterAdd", {1, 2, 3, 4, 45, 66}},
+      {"ScatterSub", "ResourceScatterSub", {1, 2, 3, 4, -35, -54}},
+      {"ScatterMul", "ResourceScatterMul", {1, 2, 3, 4, 1500, 4800}},
+      {"ScatterDiv", "ResourceScatterDiv", {1, 2, 3, 4, 5.0F / 10 / 30, 6.0F / 20 / 40}},
+      {"ScatterMin", "ResourceScatterMin", {1, 2, 3, 4, 5, 6}},
+      {"ScatterMax", "ResourceScatterMax", {1, 2, 3, 4, 30, 40}}};
   for (const ScatterCase& c : cases) {
     OpGraph g;
     const Output v = g.variable(kRows);
+    const Output h = g.resource(kRows);
     const Output indices = g.constant(Tensor::of<std::int32_t>({2, 2}));
     const Output updates = g.constant(Tensor::of<float>({10, 20, 30, 40}, Shape{2, 2}));
-    g.session().run(g.node(c.op, {v, indices, updates}));
+    g.session().run({}, {},
+                    {g.node(c.by_reference, {v, indices, updates}),
+                     g.node(c.by_handle, {h, indices, updates}, {{"dtype", float32}})});
     const Tensor got = g.run(v);
     for (std::size_t i = 0; i < 6; ++i) {
-      EXPECT_FLOAT_EQ(got.data<float>()[i], c.expected[i]) << c.op << " " << i;
+      EXPECT_FLOAT_EQ(got.data<float>()[i], c.expected[i]) << c.by_reference << " " << i;
     }
+    EXPECT_TRUE(g.run(g.read(h, float32)).identical(got)) << c.by_handle;
   }
 }
 
@@ -174,15 +190,32 @@ TEST(Scatter, ManyWideRowsOnSeveralThreads) {
 }
 
 TEST(ScatterNd, SlicesByTuples) {
+  const std::vector<ScatterCase> cases = {
+      {"ScatterNdUpdate", "ResourceScatterNdUpdate", {1, 10, 3, 4, 20, 6}},
+      {"ScatterNdAdd", "ResourceScatterNdAdd", {1, 12, 3, 4, 25, 6}},
+      {"ScatterNdSub", "ResourceScatterNdSub", {1, -8, 3, 4, -15, 6}}};
+  for (const ScatterCase& c : cases) {
+    OpGraph g;
+    const Output v = g.variable(kRows);
+    const Output h = g.resource(kRows);
+    const Output tuples = g.constant(Tensor::of<std::int32_t>({0, 1, 2, 0}, Shape{2, 2}));
+    const Output updates = g.constant(Tensor::of<float>({10, 20}));
+    g.session().run(
+        {}, {},
+        {g.node(c.by_reference, {v, tuples, updates}), g.node(c.by_handle, {h, tuples, updates})});
+    EXPECT_EQ(g.run(v).to_vector<float>(), c.expected) << c.by_reference;
+    EXPECT_EQ(g.run(g.read(h, float32)).to_vector<float>(), c.expected) << c.by_handle;
+  }
+}
+
+TEST(ScatterNd, ABadTupleChangesNothing) {
   OpGraph g;
   const Output v = g.variable(kRows);
-  const Output tuples = g.constant(Tensor::of<std::int32_t>({0, 1, 2, 0}, Shape{2, 2}));
-  g.session().run(g.node("ScatterNdAdd", {v, tuples, g.constant(Tensor::of<float>({10, 20}))}));
-  EXPECT_EQ(g.run(v).to_vector<float>(), (std::vector<float>{1, 12, 3, 4, 25, 6}));
   Node* bad =
-      g.node("ScatterNdUpdate", {v, g.constant(Tensor::of<std::int32_t>({0, 2}, Shape{1, 2})),
-                                 g.constant(Tensor::of<float>({1}))});
+      g.node("ScatterNdUpdate", {v, g.constant(Tensor::of<std::int32_t>({0, 0, 0, 2}, Shape{2, 2})),
+                                 g.constant(Tensor::of<float>({7, 8}))});
   EXPECT_EQ(code_of([&] { g.session().run(bad); }), Code::kInvalidArgument);
+  EXPECT_TRUE(g.run(v).identical(kRows));
 }
 
 TEST(CountUpTo, EndsWithOutOfRange) {
