@@ -392,6 +392,29 @@ void add_others(std::vector<OpCase>& all) {
                  .shapes = {{"[2];[2];[2]", "[3];[?]"}}});
 }
 
+void add_images(std::vector<OpCase>& all) {
+  all.push_back({.op = "AdjustContrastv2",
+                 .inputs = {f32({1, 3}, {1, 2, 1}), f32({2}, {})},
+                 .expected = {f32({0, 4}, {1, 2, 1})},
+                 .dtypes = {float32, DType::kHalf},
+                 .shapes = {{"[?,2,3];[]", "[?,2,3]"}}});
+  all.push_back({.op = "AdjustHue",
+                 .inputs = {f32({1, 0, 0}), f32({1.0 / 3}, {})},
+                 .expected = {f32({0, 1, 0})},
+                 .tolerance = 1e-6,
+                 .dtypes = {float32, DType::kHalf},
+                 .shapes = {{"[2,?];[]", "[2,?]"}, {"[4];[]", "error: must be 3"}}});
+  all.push_back({.op = "AdjustSaturation",
+                 .inputs = {f32({1, 0.5, 0.5}), f32({2}, {})},
+                 .expected = {f32({1, 0, 0})},
+                 .tolerance = 1e-6,
+                 .dtypes = {float32, DType::kHalf}});
+  all.push_back({.op = "HSVToRGB",
+                 .inputs = {f32({1.0 / 3, 1, 0.5, 5.0 / 6, 0.5, 1}, {2, 3})},
+                 .expected = {f32({0, 0.5, 0, 1, 0.5, 1}, {2, 3})},
+                 .tolerance = 1e-6});
+}
+
 }  // namespace
 
 std::vector<OpCase> math_cases() {
@@ -400,6 +423,7 @@ std::vector<OpCase> math_cases() {
   add_binary(all);
   add_reductions(all);
   add_others(all);
+  add_images(all);
   return all;
 }
 
