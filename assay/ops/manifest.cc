@@ -24,6 +24,7 @@ void register_all_ops(OpRegistry& registry) {
   register_gather(registry);
   register_gather_nd(registry);
   register_identity(registry);
+  register_image_color(registry);
   register_iterator(registry);
   register_math_activation(registry);
   register_math_binary(registry);

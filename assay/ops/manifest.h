@@ -26,6 +26,7 @@ void register_fill(OpRegistry& registry);
 void register_gather(OpRegistry& registry);
 void register_gather_nd(OpRegistry& registry);
 void register_identity(OpRegistry& registry);
+void register_image_color(OpRegistry& registry);
 void register_iterator(OpRegistry& registry);
 void register_math_activation(OpRegistry& registry);
 void register_math_binary(OpRegistry& registry);

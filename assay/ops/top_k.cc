@@ -32,10 +32,35 @@ void top_k_shape(ShapeContext& c) {
   set_top_k_shapes(c, c.attr<std::int64_t>("k"));
 }
 
-/// The k largest entries of each row, largest first; of equal ones the first comes first. (`sorted`
-/// false allows any order, this one among them.)
+/// Comes before in the result: larger, or as large and earlier.
 template <typename T>
-void run_top_k(KernelContext& ctx, std::int64_t k) {
+struct Before {
+  const T* row;
+  bool operator()(std::int32_t i, std::int32_t j) const {
+    return row[i] > row[j] || (row[i] == row[j] && i < j);
+  }
+};
+
+/// The k first of `n` in the order of a heap, TensorFlow's when no sorting is asked for. `heap` has
+/// room for k + 1. REQUIRES: k < n.
+template <typename T>
+void select_unsorted(const T* row, std::int64_t k, std::int64_t n,
+                     std::vector<std::int32_t>& heap) {
+  const Before<T> before{row};
+  heap.resize(static_cast<std::size_t>(k + 1));
+  std::iota(heap.begin(), heap.end(), 0);
+  std::make_heap(heap.begin(), heap.end(), before);
+  std::pop_heap(heap.begin(), heap.end(), before);
+  for (auto i = static_cast<std::int32_t>(k + 1); i < n; ++i) {
+    if (!before(i, heap.front())) continue;
+    heap.back() = i;
+    std::pop_heap(heap.begin(), heap.end(), before);
+  }
+}
+
+/// The k largest entries of each row, largest first; of equal ones the first comes first.
+template <typename T>
+void run_top_k(KernelContext& ctx, std::int64_t k, bool sorted) {
   const Tensor& x = ctx.input(0);
   if (x.rank() < 1) invalid_argument("a vector is needed, got a scalar");
   const std::int64_t n = x.dim(x.rank() - 1);
@@ -44,18 +69,21 @@ void run_top_k(KernelContext& ctx, std::int64_t k) {
   shape.set_dim(x.rank() - 1, k);
   T* values = ctx.out<T>(0, shape);
   auto* indices = ctx.out<std::int32_t>(1, shape);
+  if (k == 0) return;
   const std::int64_t rows = ops::product(x.shape(), 0, x.rank() - 1);
   const T* data = x.data<T>();
   const std::int64_t row_cost = n * static_cast<std::int64_t>(sizeof(T)) * 8;
   ctx.pool().parallel_for(rows, ops::rows_per_piece(row_cost), [&](std::int64_t b, std::int64_t e) {
-    std::vector<std::int32_t> order(static_cast<std::size_t>(n));
+    std::vector<std::int32_t> order;
     for (std::int64_t r = b; r < e; ++r) {
       const T* row = data + r * n;
-      std::iota(order.begin(), order.end(), 0);
-      std::partial_sort(order.begin(), order.begin() + k, order.end(),
-                        [row](std::int32_t i, std::int32_t j) {
-                          return row[i] > row[j] || (row[i] == row[j] && i < j);
-                        });
+      if (sorted || k == n) {
+        order.resize(static_cast<std::size_t>(n));
+        std::iota(order.begin(), order.end(), 0);
+        std::partial_sort(order.begin(), order.begin() + k, order.end(), Before<T>{row});
+      } else {
+        select_unsorted(row, k, n, order);
+      }
       for (std::int64_t i = 0; i < k; ++i) {
         indices[r * k + i] = order[static_cast<std::size_t>(i)];
         values[r * k + i] = row[order[static_cast<std::size_t>(i)]];
@@ -65,19 +93,28 @@ void run_top_k(KernelContext& ctx, std::int64_t k) {
 }
 
 template <typename T>
-void top_k_v2(KernelContext& ctx) {
-  if (ctx.input(1).num_elements() != 1) invalid_argument("k must be one number");
-  run_top_k<T>(ctx, *ctx.in<std::int32_t>(1));
-}
+class TopKV2 : public Kernel {
+ public:
+  explicit TopKV2(const KernelInit& init) : sorted_(init.attr<bool>("sorted")) {}
+  void run(KernelContext& ctx) override {
+    if (ctx.input(1).num_elements() != 1) invalid_argument("k must be one number");
+    run_top_k<T>(ctx, *ctx.in<std::int32_t>(1), sorted_);
+  }
+
+ private:
+  bool sorted_;
+};
 
 template <typename T>
 class TopK : public Kernel {
  public:
-  explicit TopK(const KernelInit& init) : k_(init.attr<std::int64_t>("k")) {}
-  void run(KernelContext& ctx) override { run_top_k<T>(ctx, k_); }
+  explicit TopK(const KernelInit& init)
+      : k_(init.attr<std::int64_t>("k")), sorted_(init.attr<bool>("sorted")) {}
+  void run(KernelContext& ctx) override { run_top_k<T>(ctx, k_, sorted_); }
 
  private:
   std::int64_t k_;
+  bool sorted_;
 };
 
 /// Each value's gradient goes back to the place that the index names, zero elsewhere.
@@ -168,10 +205,10 @@ void register_top_k(OpRegistry& registry) {
                 .attrs = {"sorted: bool = true", types},
                 .shape = top_k_v2_shape,
                 .gradient = top_k_gradient,
-                .kernels = {{float32, function_kernel<top_k_v2<float>>},
-                            {float64, function_kernel<top_k_v2<double>>},
-                            {int32, function_kernel<top_k_v2<std::int32_t>>},
-                            {int64, function_kernel<top_k_v2<std::int64_t>>}}});
+                .kernels = {{float32, make_kernel<TopKV2<float>>},
+                            {float64, make_kernel<TopKV2<double>>},
+                            {int32, make_kernel<TopKV2<std::int32_t>>},
+                            {int64, make_kernel<TopKV2<std::int64_t>>}}});
   registry.add({.name = "TopK",
                 .doc = "The k largest entries of each row and where they are; k is an attribute.",
                 .inputs = {"input: T"},

@@ -160,7 +160,7 @@ TEST(ArrayGather, AnIndexOutsideIsNamed) {
   expect_error("DynamicPartition", {f32({1}), i32({2})}, {{"num_partitions", std::int64_t{2}}},
                "partitions[0] = 2 is not in [0, 2)");
   expect_error("DynamicStitch", {i32({-1}), f32({1})}, {}, "indices[0] = -1 is negative");
-  expect_error("Unique", {f32({1}, {1, 1})}, {}, "must be a vector");
+  expect_error("Unique", {f32({1}, {1, 1})}, {}, "must have rank 1");
 }
 
 /// The rows of a long gather, in parts on several threads, are those of a short one.

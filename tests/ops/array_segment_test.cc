@@ -36,12 +36,22 @@ std::vector<OpCase> array_segment_cases() {
        .inputs = {rows, i32({2, 0, 2, -1}), i32({3}, {})},
        .expected = {f32({3, 4, low, low, 5, 6}, {3, 2})},
        .dtypes = {float32},
-       .second_gradient = false},
+       .gradient = false},
       {.op = "UnsortedSegmentMin",
        .inputs = {rows, i32({2, 0, 2, -1}), i32({3}, {})},
        .expected = {f32({3, 4, high, high, 1, 2}, {3, 2})},
        .dtypes = {float32},
-       .second_gradient = false},
+       .gradient = false},
+      {.op = "UnsortedSegmentMax",
+       .inputs = {rows, i32({1, 0, 1, -1}), i32({2}, {})},
+       .expected = {f32({3, 4, 5, 6}, {2, 2})},
+       .second_gradient = false,
+       .note = "none empty"},
+      {.op = "UnsortedSegmentMin",
+       .inputs = {rows, i32({1, 0, 1, -1}), i32({2}, {})},
+       .expected = {f32({3, 4, 1, 2}, {2, 2})},
+       .second_gradient = false,
+       .note = "none empty"},
       {.op = "SegmentSum",
        .inputs = {rows, i32({0, 0, 2, 2})},
        .expected = {f32({4, 6, 0, 0, 12, 14}, {3, 2})},
@@ -74,7 +84,12 @@ std::vector<OpCase> array_segment_cases() {
        .expected = {f32({9, 9, 8, 7}, {2, 2}), i32({1, 3, 2, 3}, {2, 2})},
        .shapes = {{"[?,4];=", "[?,2];[?,2]"},
                   {"[?,4];[]", "[?,?];[?,?]"},
-                  {"[1];=", "error: k = 2"}}},
+                  {"[1];=", "error: k = 2"}},
+       .gradient = false},
+      {.op = "TopKV2",
+       .inputs = {f32({3, 9, 1, 4, 5, 2, 8, 7}, {2, 4}), i32({2}, {})},
+       .expected = {f32({9, 4, 8, 7}, {2, 2}), i32({1, 3, 2, 3}, {2, 2})},
+       .note = "no equal ones"},
       {.op = "TopK",
        .attrs = {{"k", std::int64_t{1}}},
        .inputs = {f32({3, 9, 1})},
@@ -133,7 +148,7 @@ TEST(ArraySegment, ErrorsSayWhatDoesNotFit) {
   expect_error("UnsortedSegmentSum", {x, i32({0, 3, 1}), i32({3}, {})}, {},
                "segment_ids[1] = 3 is not in [0, 3)");
   expect_error("SegmentSum", {x, i32({0, 2, 1})}, {}, "ids must be sorted");
-  expect_error("SegmentSum", {x, i32({0, 1})}, {}, "must be a vector as long as");
+  expect_error("SegmentSum", {x, i32({0, 1})}, {}, "3 rows but 2 segment ids");
   expect_error("TopKV2", {x, i32({4}, {})}, {}, "k = 4 is not in [0, 3]");
   expect_error("Bincount", {i32({-1}), i32({5}, {}), f32({})}, {}, "must not be negative");
 }

@@ -217,7 +217,7 @@ TEST(ArraySlice, Cases) {
 TEST(ArraySlice, ErrorsSayWhatDoesNotFit) {
   const Tensor x = f32({1, 2, 3, 4, 5, 6}, {2, 3});
   expect_error("Slice", {x, i32({0, 2}), i32({2, 2})}, {}, "begin[1] = 2 and size[1] = 2");
-  expect_error("Slice", {x, i32({0}), i32({2})}, {}, "needs 2 begins");
+  expect_error("Slice", {x, i32({0}), i32({2})}, {}, "needs as many begins");
   expect_error("StridedSlice", {x, i32({0}), i32({1}), i32({0})}, {}, "strides[0]");
   expect_error("StridedSlice", {x, i32({0, 0, 0}), i32({1, 1, 1}), i32({1, 1, 1})}, {},
                "the input has only 2");
@@ -226,7 +226,7 @@ TEST(ArraySlice, ErrorsSayWhatDoesNotFit) {
   expect_error("Transpose", {x, i32({0, 0})}, {}, "occurs twice");
   expect_error("Transpose", {x, i32({0, 2})}, {}, "perm entry 2");
   expect_error("InvertPermutation", {i32({0, 2})}, {}, "outside [0, 2)");
-  expect_error("Pad", {x, i32({1, 1}, {1, 2})}, {}, "needs [2,2]");
+  expect_error("Pad", {x, i32({1, 1}, {1, 2})}, {}, "1 rows of paddings");
   expect_error("Pad", {x, i32({1, -1, 0, 0}, {2, 2})}, {}, "must not be negative");
   expect_error("ReverseSequence", {x, i64({4, 0})}, {{"seq_dim", std::int64_t{1}}},
                "seq_lengths[0] = 4 is not in [0, 3]");

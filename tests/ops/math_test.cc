@@ -45,6 +45,7 @@ OpCase compare(const std::string& op, const std::vector<double>& expected) {
   return {.op = op,
           .inputs = {f32({1, 2, 3}), f32({2, 2, 2})},
           .expected = {bools(expected)},
+          .dtypes = {float64, int32, int64, uint8},
           .shapes = {{"[2,1];[?,3]", "[2,3]"}}};
 }
 
@@ -128,8 +129,7 @@ void add_unary(std::vector<OpCase>& all) {
   all.push_back(unary("Atanh", std::atanh, kInner));
   all.push_back(unary("Erf", std::erf, kAny));
   all.push_back(unary("Erfc", std::erfc, kAny));
-  all.push_back(unary(
-      "Lgamma", [](double x) { return std::lgamma(x); }, kPositive));
+  all.push_back(unary("Lgamma", [](double x) { return std::lgamma(x); }, {0.3, 0.5, 1.2, 2.5, 40}));
   all.push_back({.op = "LeakyRelu",
                  .attrs = {{"alpha", 0.25F}},
                  .inputs = {f32({-2, 3})},
@@ -183,8 +183,8 @@ void add_binary(std::vector<OpCase>& all) {
       "MulNoNan", [](double a, double b) { return b == 0 ? 0 : a * b; }, x, y));
   all.push_back(binary(
       "FloorDiv", [](double a, double b) { return std::floor(a / b); }, x, y));
-  all.push_back(binary(
-      "FloorMod", [](double a, double b) { return a - b * std::floor(a / b); }, x, y));
+  all.push_back(binary("FloorMod", [](double a, double b) { return a - b * std::floor(a / b); }, x,
+                       {0.7, 2, -1.5, 3, 0.6}));
   all.push_back(binary(
       "Mod", [](double a, double b) { return std::fmod(a, b); }, x, y));
   all.push_back(binary(
@@ -367,7 +367,7 @@ void add_others(std::vector<OpCase>& all) {
                  .expected = {f32({3 * 1.0507009873554805, 2 * (-0.5 + 1.7580993408473766)})},
                  .tolerance = 1e-6});
   all.push_back({.op = "SoftplusGrad",
-                 .inputs = {dy, f32({0, 1000})},
+                 .inputs = {dy, f32({0, 20})},
                  .expected = {f32({1.5, 2})},
                  .tolerance = 1e-6});
   all.push_back({.op = "SoftsignGrad",
@@ -392,6 +392,29 @@ void add_others(std::vector<OpCase>& all) {
                  .shapes = {{"[2];[2];[2]", "[3];[?]"}}});
 }
 
+void add_images(std::vector<OpCase>& all) {
+  all.push_back({.op = "AdjustContrastv2",
+                 .inputs = {f32({1, 3}, {1, 2, 1}), f32({2}, {})},
+                 .expected = {f32({0, 4}, {1, 2, 1})},
+                 .dtypes = {float32, DType::kHalf},
+                 .shapes = {{"[?,2,3];[]", "[?,2,3]"}}});
+  all.push_back({.op = "AdjustHue",
+                 .inputs = {f32({1, 0, 0}), f32({1.0 / 3}, {})},
+                 .expected = {f32({0, 1, 0})},
+                 .tolerance = 1e-6,
+                 .dtypes = {float32, DType::kHalf},
+                 .shapes = {{"[2,?];[]", "[2,?]"}, {"[4];[]", "error: must be 3"}}});
+  all.push_back({.op = "AdjustSaturation",
+                 .inputs = {f32({1, 0.5, 0.5}), f32({2}, {})},
+                 .expected = {f32({1, 0, 0})},
+                 .tolerance = 1e-6,
+                 .dtypes = {float32, DType::kHalf}});
+  all.push_back({.op = "HSVToRGB",
+                 .inputs = {f32({1.0 / 3, 1, 0.5, 5.0 / 6, 0.5, 1}, {2, 3})},
+                 .expected = {f32({0, 0.5, 0, 1, 0.5, 1}, {2, 3})},
+                 .tolerance = 1e-6});
+}
+
 }  // namespace
 
 std::vector<OpCase> math_cases() {
@@ -400,6 +423,7 @@ std::vector<OpCase> math_cases() {
   add_binary(all);
   add_reductions(all);
   add_others(all);
+  add_images(all);
   return all;
 }
 

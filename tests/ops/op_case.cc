@@ -272,7 +272,7 @@ std::vector<DType> dtypes_of(const OpCase& c, const OpDef& def) {
   }
   const AttrDef* attr = def.find_attr(def.kernel_attr);
   std::erase_if(dtypes, [&](DType t) {
-    if (attr == nullptr) return true;
+    if (attr == nullptr || is_complex(t)) return true;
     const auto& allowed = attr->allowed_types;
     return !allowed.empty() && std::find(allowed.begin(), allowed.end(), t) == allowed.end();
   });

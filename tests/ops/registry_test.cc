@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "assay/graph/op_registry.h"
@@ -73,6 +74,9 @@ TEST(Registry, EveryOpHasATest) {
                             array_segment_cases(), math_cases()}) {
     for (const OpCase& c : cases) tested.insert(c.op);
   }
+  ASSAY_SHARED_OR_SKIP(goldens, "fixtures/tf1_goldens/index.json");
+  const auto index = nlohmann::json::parse(std::ifstream(goldens));
+  for (const auto& spec : index["cases"]) tested.insert(spec["op"].get<std::string>());
   for (const auto& [name, op] : default_op_registry().ops()) {
     EXPECT_TRUE(tested.count(name) != 0) << name << " has no case and is named by no test";
   }
