@@ -88,6 +88,22 @@ std::optional<std::string> constant_string(const Output& output, int i) {
   return value.data<std::string>()[i];
 }
 
+void write_session_state(const std::string& prefix, const std::map<std::string, Tensor>& state) {
+  if (state.empty()) return;
+  format::BundleWriter writer(prefix + kSessionSuffix);
+  for (const auto& [name, value] : state) writer.add(name, value);
+  writer.finish();
+}
+
+/// Removes what there is of a checkpoint; what cannot be removed is reported and stays.
+void remove_quietly(const std::string& prefix, const std::string& meta_graph_suffix = "meta") {
+  try {
+    remove_checkpoint(prefix, meta_graph_suffix);
+  } catch (const Error& e) {
+    log_warning("the checkpoint '{}' stays: {}", prefix, e.message());
+  }
+}
+
 }  // namespace
 
 Saver::Saver(const SaverOptions& options, std::source_location where)
@@ -182,14 +198,16 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   if (!posix_file_system().is_directory(dir)) {
     invalid_argument("'{}' cannot be saved: there is no folder '{}'", path, dir);
   }
-  if (!options.session_state.empty()) {
-    format::BundleWriter state(prefix + kSessionSuffix);
-    for (const auto& [name, value] : options.session_state) state.add(name, value);
-    state.finish();
-  }
+  write_session_state(prefix, options.session_state);
   if (!empty_) {
-    session.run({Feed(graph_->output(nodes_.filename_tensor_name), Tensor::scalar(prefix))},
-                {graph_->output(nodes_.save_tensor_name)});
+    try {
+      session.run({Feed(graph_->output(nodes_.filename_tensor_name), Tensor::scalar(prefix))},
+                  {graph_->output(nodes_.save_tensor_name)});
+    } catch (const Error&) {
+      // Without its checkpoint the session state is of no use.
+      if (!posix_file_system().exists(prefix + ".index")) remove_quietly(prefix);
+      throw;
+    }
   }
   if (options.write_meta_graph) {
     export_meta_graph_to(meta_graph_filename(prefix, options.meta_graph_suffix), *graph_, this);
@@ -220,11 +238,7 @@ void Saver::delete_old(const std::string& meta_graph_suffix) {
       next_preserved_ += keep_every_n_hours_ * 3600;
       continue;
     }
-    try {
-      remove_checkpoint(prefix, meta_graph_suffix);
-    } catch (const Error& e) {
-      log_warning("the old checkpoint '{}' stays: {}", prefix, e.message());
-    }
+    remove_quietly(prefix, meta_graph_suffix);
   }
 }
 

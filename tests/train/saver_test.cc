@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -275,6 +278,35 @@ TEST(Saver, AFailedSaveLeavesTheLastOne) {
             Code::kOk);
   EXPECT_EQ(latest_checkpoint(folder.path().string()), first);
   a.saver.restore(a.session, first);
+}
+
+TEST(Saver, AFileThatCannotGrowLeavesTheLastOne) {
+  TemporaryFolder folder;
+  Saved a;
+  a.session.run(a.init);
+  const std::string first = a.saver.save(a.session, folder / "m", {.global_step = 1});
+  const auto before = files_in(folder.path());
+  // As on a full disk, writes fail in the middle of a file.
+  rlimit old{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  for (const rlim_t room : {0, 10, 30, 100, 300}) {
+    const rlimit small{.rlim_cur = room, .rlim_max = old.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const Error e = error_of([&] {
+      a.saver.save(a.session, folder / "m",
+                   {.global_step = 2, .session_state = {{"x", Tensor::scalar(1)}}});
+    });
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT_NE(e.code(), Code::kOk) << room;
+    EXPECT_EQ(latest_checkpoint(folder.path().string()), first);
+    if (!checkpoint_exists(folder / "m-2")) {
+      EXPECT_EQ(files_in(folder.path()), before) << room;
+    }
+  }
+  std::signal(SIGXFSZ, old_handler);
+  a.saver.restore(a.session, first);
+  EXPECT_EQ(a.saver.save(a.session, folder / "m", {.global_step = 2}), folder / "m-2");
 }
 
 TEST(Saver, ReadsWhatOthersWrote) {
