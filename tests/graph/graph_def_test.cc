@@ -219,9 +219,17 @@ TEST_F(GraphDefTest, ShapesThatContradictAreRefused) {
   load(text_node("a", "Placeholder", {}, shaped) + "versions { producer: 20 }");
   EXPECT_EQ(graph.find_node("a")->output_shape(0).str(), "[2]");
   EXPECT_EQ(to_graph_def(graph).versions().producer(), 20);
+  // Writers of that time could not tell an unknown shape from a scalar.
+  const std::string scalar =
+      text_node("c", "Placeholder", {}, "attr { key: 'shape' value { shape { } } }");
+  load(scalar + "versions { producer: 21 }");
+  EXPECT_EQ(graph.find_node("c")->output_shape(0).str(), "?");
+  load(scalar + "versions { producer: 22 }", {.prefix = "new"});
+  EXPECT_EQ(graph.find_node("new/c")->output_shape(0).str(), "[]");
   // What is known otherwise narrows.
   load(text_node("b", "Placeholder", {},
-                 "attr { key: '_output_shapes' value { list { shape { dim { size: 3 } } } } }"));
+                 "attr { key: '_output_shapes' value { list { shape { dim { size: 3 } } } } }") +
+       "versions { producer: 134 }");
   EXPECT_EQ(graph.find_node("b")->output_shape(0).str(), "[3]");
   EXPECT_EQ(graph.find_node("b")->find_attr("_output_shapes"), nullptr);
 }
@@ -246,7 +254,6 @@ TEST_F(GraphDefTest, DevicesOfScopesFillInWhatTheFileLeavesOpen) {
 }
 
 TEST_F(GraphDefTest, ALongChainInReverseOrder) {
-  std::string text;
   constexpr int kLength = 20000;
   proto::GraphDef def;
   for (int i = kLength; i > 0; --i) {

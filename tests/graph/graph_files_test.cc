@@ -153,12 +153,18 @@ TEST_F(GraphFilesTest, CollectionsGoThroughMetaGraphs) {
 // ops: most nodes are carried) and written out as the same graph.
 TEST(RecordedGraphs, AreImportedAndWrittenBack) {
   ASSAY_SHARED_OR_SKIP(fixtures, "fixtures/tf1");
+  // The test ops' shape functions are too simple for real graphs; these are exact.
+  OpRegistry few;
+  for (const char* op : {"Const", "Identity", "NoOp", "Placeholder", "VariableV2"}) {
+    few.add(*testing::test_ops().find(op));
+  }
   int files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(fixtures)) {
     const std::string path = entry.path().string();
     const bool graph_file =
         path.ends_with(".pb") || path.ends_with(".meta") || path.ends_with(".pbtxt");
-    if (!entry.is_regular_file() || !graph_file) continue;
+    const bool projector = path.ends_with("projector_config.pbtxt");
+    if (!entry.is_regular_file() || !graph_file || projector) continue;
     SCOPED_TRACE(path);
     GraphFile file;
     try {
@@ -167,7 +173,7 @@ TEST(RecordedGraphs, AreImportedAndWrittenBack) {
       ADD_FAILURE() << e.what();
       continue;
     }
-    Graph graph(testing::test_ops());
+    Graph graph(few);
     try {
       import_meta_graph_def(file.meta, graph, {.source = path});
     } catch (const Error& e) {
