@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "assay/runtime/session.h"
 #include "tests/ops/op_case.h"
 
 namespace assay::testing {
@@ -247,6 +248,24 @@ namespace {
 
 TEST(ArrayShape, Cases) {
   check_all(array_shape_cases());
+}
+
+TEST(ArrayShape, PlaceholdersTakeWhatIsFed) {
+  for (const char* op : {"Placeholder", "PlaceholderV2"}) {
+    Graph graph;
+    const Output x = graph
+                         .add_node({.op = op,
+                                    .name = "",
+                                    .inputs = {},
+                                    .attrs = {{"dtype", float32}, {"shape", PartialShape{-1, 2}}},
+                                    .control_inputs = {}})
+                         ->output();
+    EXPECT_EQ(x.shape().str(), "[?,2]") << op;
+    Session session({.graph = &graph, .threads = 1});
+    const Tensor value = f32({1, 2}, {1, 2});
+    EXPECT_TRUE(session.run(x, {{x, value}}).identical(value)) << op;
+    EXPECT_THROW(session.run(x), Error) << op;
+  }
 }
 
 TEST(ArrayShape, ErrorsSayWhatDoesNotFit) {
