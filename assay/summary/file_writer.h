@@ -59,9 +59,10 @@ class FileWriter {
 
   /// Waits until all that was added is in the file and the file on the disk.
   void flush();
-  /// flush(), then closes the file. May be called again; adding opens no new file.
+  /// flush(), then closes the file. May be called again; adding opens no new file. REQUIRES: no
+  /// other call is under way.
   void close();
-  /// Goes on in a new file after close(); nothing when still open.
+  /// Goes on in a new file after close(); nothing when still open. REQUIRES: as for close().
   void reopen();
 
   const std::string& logdir() const;
