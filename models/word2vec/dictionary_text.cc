@@ -168,6 +168,31 @@ class ParagraphCleaner {
   bool braces_ = false;
 };
 
+/// True for a list: many lines, nearly all of one word. It has no sentence to learn from, and
+/// hundreds of rare words in a row are all UNK, which drives a model apart.
+bool is_word_list(std::string_view paragraph) {
+  constexpr int kLines = 5;
+  int lines = 0;
+  int lone = 0;
+  while (!paragraph.empty()) {
+    const auto end = std::min(paragraph.find('\n'), paragraph.size());
+    std::string_view line = paragraph.substr(0, end);
+    paragraph.remove_prefix(std::min(end + 1, paragraph.size()));
+    while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
+    while (!line.empty() && is_space(line.back())) line.remove_suffix(1);
+    ++lines;
+    if (line.find(' ') == std::string_view::npos) ++lone;
+  }
+  return lines >= kLines && lone * 10 >= lines * 8;
+}
+
+/// True for an entry that only names another: "Unbaked See baked".
+bool is_reference(std::string_view words) {
+  constexpr std::ptrdiff_t kMostWords = 6;
+  return std::count(words.begin(), words.end(), ' ') <= kMostWords &&
+         (words.starts_with("See ") || words.find(" See ") != std::string_view::npos);
+}
+
 }  // namespace
 
 bool looks_like_dictionary(std::string_view start) {
@@ -218,7 +243,11 @@ void DictionaryCleaner::end_line(std::string& out) {
 }
 
 void DictionaryCleaner::clean_paragraph(std::string& out) {
-  ParagraphCleaner(paragraph_, out).run();
+  if (!is_word_list(paragraph_)) {
+    std::string words;
+    ParagraphCleaner(paragraph_, words).run();
+    if (!is_reference(words)) out += words;
+  }
   paragraph_.clear();
 }
 

@@ -12,7 +12,8 @@ bool looks_like_dictionary(std::string_view start);
 /// Turns GCIDE as dictd prints it into plain English, a paragraph at a time. Dropped: the notes
 /// before the first entry, pronunciations (`\Ab"so*lute\`) with the grammar after them, brackets
 /// (`[1913 Webster]`, etymologies), labels (`(Zool.)`), the authors of citations (`--Froude.`),
-/// numbers and single letters but a, i, o. Kept: words in `{braces}`, without their syllable marks.
+/// numbers and single letters but a, i, o, lists of words, entries that only refer to another
+/// (`See {x}.`). Kept: words in `{braces}`, without their syllable marks.
 class DictionaryCleaner {
  public:
   /// Takes the next piece of the dictionary and appends to `out` the plain text of all paragraphs

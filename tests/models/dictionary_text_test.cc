@@ -62,6 +62,14 @@ TEST(DictionaryText, BrokenMarksLoseNoText) {
             "Word A back slash a parenthesis");
 }
 
+TEST(DictionaryText, ListsAndReferencesAreNoProse) {
+  EXPECT_EQ(clean("Unbaked \\Unbaked\\\n   See {baked}.\n\n"
+                  "Unbagged \\Unbagged\\\n   Unbagged\n   Unbaked\n   Unbaptized\n   Unbarbered\n"
+                  "   Unbated\n\nSight \\Sight\\, n.\n   See how short\n   it is, or be\n   it "
+                  "longer,\n   it is prose.\n"),
+            "Sight See how short it is or be it longer it is prose");
+}
+
 TEST(DictionaryText, TellsADictionaryFromProse) {
   EXPECT_TRUE(looks_like_dictionary(kEntries));
   EXPECT_TRUE(looks_like_dictionary("a [1913 Webster] b [1913 Webster] c [1913 Webster]"));
