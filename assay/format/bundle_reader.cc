@@ -334,7 +334,8 @@ Tensor BundleReader::read_slice(const std::string& name, const TensorSlice& slic
     copy_overlap(entry.shape, all, whole, slice, part);
     return part;
   }
-  // Sizes first: nothing is allocated for a shape that the slices do not fill.
+  // Sizes first: nothing is allocated that the slices cannot fill. They need not cover the whole
+  // tensor: one shard of several holds only its own.
   std::int64_t stored = 0;
   for (const TensorSlice& s : entry.slices) {
     const std::int64_t n = s.shape_in(entry.shape).num_elements();
@@ -343,7 +344,7 @@ Tensor BundleReader::read_slice(const std::string& name, const TensorSlice& slic
   const auto missing = [&](std::string_view why) {
     fail(Code::kDataLoss, "'{}' in the checkpoint '{}' is damaged: {}", name, prefix_, why);
   };
-  if (stored < entry.shape.num_elements()) missing("its slices do not cover it");
+  if (stored < shape.num_elements()) missing("its slices do not cover it");
   std::vector<const BundleEntry*> parts;
   for (const TensorSlice& s : entry.slices) {
     const auto found = slice_entries_.find(encode_slice_key(name, s));
