@@ -54,6 +54,7 @@ void register_all_ops(OpRegistry& registry) {
   register_slice(registry);
   register_space_batch(registry);
   register_space_depth(registry);
+  register_sparse_to_dense(registry);
   register_split(registry);
   register_state_scatter(registry);
   register_state_variable(registry);

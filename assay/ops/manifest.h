@@ -56,6 +56,7 @@ void register_shape(OpRegistry& registry);
 void register_slice(OpRegistry& registry);
 void register_space_batch(OpRegistry& registry);
 void register_space_depth(OpRegistry& registry);
+void register_sparse_to_dense(OpRegistry& registry);
 void register_split(OpRegistry& registry);
 void register_state_scatter(OpRegistry& registry);
 void register_state_variable(OpRegistry& registry);

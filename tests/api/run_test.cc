@@ -110,14 +110,15 @@ TEST_F(RunTest, EmbeddingFromOneAndFromSeveralTables) {
   EXPECT_THAT(floats(nn::embedding_lookup(whole, ids)), ElementsAre(2, 2.5, 0, 0.5));
   const Output even = constant({{0.0, 0.5}, {2.0, 2.5}});
   const Output odd = constant({{1.0, 1.5}});
+  const Output low = constant({{0.0, 0.5}, {1.0, 1.5}});
+  const Output high = constant({{2.0, 2.5}});
   Session s;
-  try {
-    EXPECT_THAT(
-        s.run(nn::embedding_lookup(std::vector<Operand>{even, odd}, ids)).to_vector<float>(),
-        ElementsAre(2, 2.5, 0, 0.5));
-  } catch (const Error& e) {
-    // Partitioned lookups are built but need ops that are not here yet.
-    EXPECT_EQ(e.code(), Code::kNotFound) << e.what();
+  for (const char* strategy : {"mod", "div"}) {
+    const std::vector<Operand> tables =
+        strategy[0] == 'm' ? std::vector<Operand>{even, odd} : std::vector<Operand>{low, high};
+    const Output found = nn::embedding_lookup(tables, ids, {.partition_strategy = strategy});
+    EXPECT_THAT(s.run(found).to_vector<float>(), ElementsAre(2, 2.5, 0, 0.5)) << strategy;
+    EXPECT_EQ(found.shape(), (PartialShape{2, 2}));
   }
 }
 
@@ -128,8 +129,7 @@ TEST_F(RunTest, NceLossIsFiniteAndOneAnExample) {
   const Output labels = constant({{1}, {2}, {7}}, {.dtype = int64});
   const Output inputs = random_normal({3, 4});
   const Output nce = nn::nce_loss(weights, biases, labels, inputs, 8, 50);
-  const Output sampled = nn::sampled_softmax_loss(weights, biases, labels, inputs, 8, 50,
-                                                  {.remove_accidental_hits = false});
+  const Output sampled = nn::sampled_softmax_loss(weights, biases, labels, inputs, 8, 50);
   Session s;
   s.run(global_variables_initializer());
   for (const Output& loss : {nce, sampled}) {
