@@ -62,7 +62,7 @@ void register_debug(OpRegistry& registry) {
                 .doc = "InvalidArgument with the data when the condition is false.",
                 .inputs = {"condition: bool", "data: T"},
                 .attrs = {"T: list(type)", "summarize: int = 3"},
-                .effect = Effect::kState,
+                .effect = Effect::kWrites,
                 .shape = shapes::no_output,
                 .not_differentiable = true,
                 .kernels = {{DType::kInvalid, make_kernel<Assert>}}});
@@ -72,7 +72,7 @@ void register_debug(OpRegistry& registry) {
                 .outputs = {"output: T"},
                 .attrs = {"T: type", "U: list(type) >= 0", "message: string = ''",
                           "first_n: int = -1", "summarize: int = 3"},
-                .effect = Effect::kState,
+                .effect = Effect::kWrites,
                 .shape = shapes::unchanged,
                 .gradient = [](GradientContext& g) { g.set(0, g.raw_grad()); },
                 .kernels = {{DType::kInvalid, make_kernel<Print>}}});

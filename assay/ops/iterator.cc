@@ -67,7 +67,7 @@ OpSpec iterator_spec(std::string name) {
           .outputs = {"handle: resource"},
           .attrs = {"shared_name: string", "container: string", "output_types: list(type) >= 1",
                     "output_shapes: list(shape) >= 1"},
-          .effect = Effect::kState,
+          .effect = Effect::kReads,
           .shape = shapes::scalar,
           .not_differentiable = true,
           .kernels = {{DType::kInvalid, make_kernel<Iterator>}}};

@@ -210,7 +210,7 @@ void register_save_restore(OpRegistry& registry) {
                 .inputs = {"prefix: string", "tensor_names: string", "shape_and_slices: string"},
                 .outputs = {"tensors: dtypes"},
                 .attrs = {"dtypes: list(type)"},
-                .effect = Effect::kState,
+                .effect = Effect::kReads,
                 .shape = restore_shape,
                 .not_differentiable = true,
                 .kernels = {{DType::kInvalid, make_kernel<Restore>}}});

@@ -269,7 +269,7 @@ void register_resources(OpRegistry& registry) {
                 .outputs = {"resource: resource"},
                 .attrs = {"container: string = ''", "shared_name: string = ''", "dtype: type",
                           "shape: shape"},
-                .effect = Effect::kState,
+                .effect = Effect::kReads,
                 .shape = shapes::scalar,
                 .not_differentiable = true,
                 .kernel_attr = "dtype",

@@ -276,7 +276,7 @@ void register_strings(OpRegistry& registry) {
                 .doc = "A whole file as a string.",
                 .inputs = {"filename: string"},
                 .outputs = {"contents: string"},
-                .effect = Effect::kState,
+                .effect = Effect::kReads,
                 .shape = shapes::scalar,
                 .not_differentiable = true,
                 .kernels = {{DType::kInvalid, function_kernel<read_file>}}});
