@@ -104,8 +104,7 @@ double tolerance_of(DType dtype) {
     case DType::kFloat:
       return 2e-5;
     case DType::kDouble:
-      // A tangent near its pole (g_04) makes 3e-7 of the last bits of its argument.
-      return 1e-6;
+      return 1e-7;
     default:
       return 0;
   }
@@ -132,9 +131,10 @@ struct Result {
   bool shapes_only = false;
 };
 
-/// The first difference, or "".
+/// The first difference, or "". `tangent`: the graph has a Tan. Its argument comes from inputs with
+/// eight decimals, and near a pole the square of the result multiplies what they leave open.
 std::string difference(const Tensor& got, const fs::path& csv, const fs::path& shape_file,
-                       bool shapes_only) {
+                       bool shapes_only, bool tangent) {
   const std::vector<std::string> want = read_lines(csv);
   const Shape want_shape = read_shape(shape_file, want.size());
   if (got.shape() != want_shape) {
@@ -149,10 +149,15 @@ std::string difference(const Tensor& got, const fs::path& csv, const fs::path& s
     const double g = number_at(got, static_cast<std::int64_t>(i));
     const double w = parse_number(want[i]);
     if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    if (std::abs(g - w) <= tolerance * (1 + std::abs(w))) continue;
+    const double open = tangent ? 5e-9 * (1 + w * w) : 0;
+    if (std::abs(g - w) <= tolerance * (1 + std::abs(w)) + open) continue;
     return fmt::format("element {}: {} instead of {}", i, g, w);
   }
   return "";
+}
+
+bool has_op(const Graph& graph, std::string_view op) {
+  return std::ranges::any_of(graph.nodes(), [&](const auto& node) { return node->op() == op; });
 }
 
 /// One folder of the fixtures.
@@ -252,7 +257,8 @@ class Case {
     if (!assignments.empty()) session.run(feeds, {}, assignments);
     const std::vector<Tensor> got = session.run(feeds, outputs);
     for (std::size_t i = 0; i < got.size(); ++i) {
-      const std::string d = difference(got[i], fetches_[i].csv, fetches_[i].shape, shapes_only_);
+      const std::string d = difference(got[i], fetches_[i].csv, fetches_[i].shape, shapes_only_,
+                                       has_op(graph, "Tan"));
       if (!d.empty()) return {Outcome::kFails, outputs[i].name() + ": " + d, shapes_only_};
     }
     return {Outcome::kMatches, "", shapes_only_};
