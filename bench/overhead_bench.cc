@@ -5,15 +5,14 @@
 
 namespace {
 
-// A chain of scalar additions that cannot be folded or fused: every second operand is new, and the
-// state op in between keeps the chain from being one element-wise loop.
+// A chain of products of 1 x 1 matrices: ops that can be neither folded nor fused, so that each is a
+// step of its own.
 void small_op_in_a_program(benchmark::State& state) {
   assay::Graph graph;
   const assay::GraphScope scope(graph);
   const auto x = assay::placeholder(assay::float32, {});
   const auto ops = static_cast<int>(state.range(0));
   assay::Output y = x;
-  // Ops that the element-wise fusion does not take: a product of two 1 x 1 matrices.
   y = assay::reshape(y, {1, 1});
   for (int i = 0; i < ops; ++i) y = assay::matmul(y, y);
   assay::Session session({.graph = &graph, .threads = 1});
