@@ -5,8 +5,8 @@
 
 namespace {
 
-// A chain of products of 1 x 1 matrices: ops that can be neither folded nor fused, so that each is a
-// step of its own.
+// A chain of products of 1 x 1 matrices: ops that can be neither folded nor fused, so that each is
+// a step of its own.
 void small_op_in_a_program(benchmark::State& state) {
   assay::Graph graph;
   const assay::GraphScope scope(graph);
