@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/paths.h"
+
 namespace assay::testing {
 namespace {
 
@@ -94,7 +96,7 @@ Finished Process::finish(std::chrono::seconds limit) {
 }
 
 std::vector<std::string> assay_command(const std::vector<std::string>& arguments) {
-  std::vector<std::string> command{ASSAY_PROGRAM};
+  std::vector<std::string> command{assay_program()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }

@@ -329,7 +329,7 @@ TEST_F(TrainTest, CheckpointOfAnotherShapeIsRefused) {
 TEST_F(TrainTest, FullDiskWhileSavingKeepsTheLastCheckpoint) {
   ASSERT_EQ(assay(train("run", {"--steps", "100"})).code, 0);
   // Files may not grow beyond 4 kB: what a full disk does to a write.
-  std::string command = "ulimit -f 4; trap '' XFSZ; exec '" + std::string(ASSAY_PROGRAM) + "'";
+  std::string command = "ulimit -f 4; trap '' XFSZ; exec '" + assay_program() + "'";
   for (const std::string& word : train("run", {"--steps", "300"})) command += " '" + word + "'";
   const Finished f = Process({"/bin/bash", "-c", command}).finish();
   EXPECT_EQ(f.code, 1) << f.out << f.err;

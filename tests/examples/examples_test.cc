@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 // Runs an example with one argument; returns what it printed. It must end with 0.
 std::string run_example(const std::string& name, const std::string& argument = "") {
   const std::string command =
-      std::string(ASSAY_BINARY_DIR) + "/examples/" + name + " '" + argument + "' 2>&1";
+      assay::testing::binary_dir() + "/examples/" + name + " '" + argument + "' 2>&1";
   std::FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return "popen failed";
   std::string text;

@@ -21,7 +21,7 @@ bool have_python() {
 
 /// What the reader that shares no code with ours prints of a file.
 std::string read_with_python(const std::string& kind, const std::string& path) {
-  const std::string command = std::string("python3 '") + ASSAY_SOURCE_DIR +
+  const std::string command = "python3 '" + testing::source_dir() +
                               "/tests/format/independent_reader.py' " + kind + " '" + path +
                               "' 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");

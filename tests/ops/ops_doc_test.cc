@@ -5,10 +5,12 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/support/paths.h"
+
 namespace assay {
 namespace {
 
-const std::string kPage = std::string(ASSAY_SOURCE_DIR) + "/docs/ops.md";
+const std::string kPage = testing::source_dir() + "/docs/ops.md";
 
 TEST(OpsDoc, PageIsCurrent) {
   const std::string text = ops_markdown(default_op_registry());

@@ -52,7 +52,7 @@ TEST(Registry, KernelsAreForDtypesThatTheOpAllows) {
 /// The names that stand in quotes in the tests' sources.
 std::set<std::string> quoted_names() {
   std::set<std::string> names;
-  const std::filesystem::path root = std::filesystem::path(ASSAY_SOURCE_DIR) / "tests";
+  const std::filesystem::path root = std::filesystem::path(source_dir()) / "tests";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
     const auto extension = entry.path().extension();
     if (extension != ".cc" && extension != ".h") continue;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "tests/support/paths.h"
+
 namespace assay::testing {
 
 /// The folder with files that other programs wrote: $ASSAY_SHARED, else `../shared` beside the
@@ -16,7 +18,7 @@ inline std::optional<std::filesystem::path> shared_folder() {
     if (std::filesystem::is_directory(env)) return std::filesystem::path(env);
     return std::nullopt;
   }
-  const auto beside = std::filesystem::path(ASSAY_SOURCE_DIR) / ".." / "shared";
+  const auto beside = std::filesystem::path(source_dir()) / ".." / "shared";
   if (std::filesystem::is_directory(beside)) return beside.lexically_normal();
   return std::nullopt;
 }
