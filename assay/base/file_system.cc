@@ -77,6 +77,16 @@ std::string read_file(FileSystem& fs, const std::string& path, std::uint64_t max
   return bytes;
 }
 
+void require_free_space(FileSystem& fs, const std::string& folder, std::uint64_t bytes) {
+  const std::uint64_t free = fs.free_space(folder);
+  if (free >= bytes) return;
+  fail(
+      Code::kResourceExhausted,
+      "there is not enough room in {}: {} bytes are needed, {} are free; make room there, or write "
+      "to another disk",
+      folder, bytes, free);
+}
+
 std::string temporary_name(const std::string& path) {
   static std::atomic<std::uint64_t> counter{0};
   return fmt::format("{}.tmp{}-{}", path, ::getpid(), counter.fetch_add(1));

@@ -29,10 +29,21 @@ class WritableFile {
  public:
   virtual ~WritableFile() = default;
   virtual void append(std::string_view bytes) = 0;
+  /// Asks the system to begin putting on the disk what was appended, and returns at once: a later
+  /// sync() then has less to wait for. Promises nothing and never fails.
+  virtual void start_writeback() {}
   /// Returns when the bytes are on the disk.
   virtual void sync() = 0;
   /// No other call may follow.
   virtual void close() = 0;
+  virtual const std::string& path() const = 0;
+};
+
+/// A lock that this process holds on a file, until it is destroyed or the process ends, however it
+/// ends.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
   virtual const std::string& path() const = 0;
 };
 
@@ -72,6 +83,11 @@ class FileSystem {
   virtual void sync_directory(const std::string& path) = 0;
   /// Bytes that may still be written where `path` (a folder) lies.
   virtual std::uint64_t free_space(const std::string& path) = 0;
+  /// Takes a lock that all who ask for it by this path respect, within this process too, and makes
+  /// the file if need be; it stays there, with the holder's pid and host in it. Throws
+  /// FailedPrecondition that names the first holder when it is taken, Unimplemented where the
+  /// disk's file system knows no locks.
+  virtual std::unique_ptr<FileLock> lock_file(const std::string& path) = 0;
 
   bool exists(const std::string& path) { return stat(path).has_value(); }
   bool is_directory(const std::string& path) {
@@ -90,6 +106,10 @@ std::string read_file(FileSystem& fs, const std::string& path,
 /// Writes a file that is there whole or not at all: a temporary name beside it, fsync, rename,
 /// fsync of the folder. On failure the temporary file is removed and an older `path` is kept.
 void atomic_write_file(FileSystem& fs, const std::string& path, std::string_view bytes);
+
+/// Asks whether `bytes` more can be written in the folder; throws ResourceExhausted with the bytes
+/// needed and free. What others write meanwhile may still fill the disk.
+void require_free_space(FileSystem& fs, const std::string& folder, std::uint64_t bytes);
 
 /// A name beside `path` that no other file has: `path` + ".tmp" + process + counter.
 std::string temporary_name(const std::string& path);

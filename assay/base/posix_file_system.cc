@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -82,7 +83,8 @@ class PosixReadableFile : public ReadableFile {
 
 class PosixWritableFile : public WritableFile {
  public:
-  PosixWritableFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  PosixWritableFile(int fd, off_t start, std::string path)
+      : fd_(fd), start_(start), path_(std::move(path)) {}
 
   void append(std::string_view bytes) override {
     ASSAY_CHECK(fd_.get() >= 0);
@@ -92,7 +94,18 @@ class PosixWritableFile : public WritableFile {
         if (errno == EINTR) continue;
         fail_errno(errno, "write", path_);
       }
+      // Nothing taken and no reason given: going on would never end.
+      if (put == 0) fail_errno(EIO, "write", path_);
+      written_ += static_cast<off_t>(put);
       bytes.remove_prefix(static_cast<std::size_t>(put));
+    }
+  }
+
+  void start_writeback() override {
+    ASSAY_CHECK(fd_.get() >= 0);
+    const off_t begin = std::exchange(writeback_, written_);
+    if (begin < written_) {
+      ::sync_file_range(fd_.get(), start_ + begin, written_ - begin, SYNC_FILE_RANGE_WRITE);
     }
   }
 
@@ -113,6 +126,58 @@ class PosixWritableFile : public WritableFile {
   const std::string& path() const override { return path_; }
 
  private:
+  Descriptor fd_;
+  off_t start_;          // the file's size when it was opened
+  off_t written_ = 0;    // since then
+  off_t writeback_ = 0;  // of those, asked to be put on the disk
+  std::string path_;
+};
+
+/// What the holder wrote into its lock file: "process 12 on host".
+std::string holder_of(int fd) {
+  char text[512];
+  const ssize_t n = ::pread(fd, text, sizeof text, 0);
+  std::string_view holder(text, n > 0 ? static_cast<std::size_t>(n) : 0);
+  holder = holder.substr(0, holder.find('\n'));
+  const bool readable = std::all_of(holder.begin(), holder.end(),
+                                    [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
+  return holder.empty() || !readable ? "another process" : std::string(holder);
+}
+
+class PosixFileLock : public FileLock {
+ public:
+  explicit PosixFileLock(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)), path_(path) {
+    if (fd_.get() < 0) fail_errno(errno, "lock", path);
+    while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+      switch (errno) {
+        case EINTR:
+          continue;
+        case EWOULDBLOCK:
+          fail(Code::kFailedPrecondition, "{} is locked by {}", path, holder_of(fd_.get()));
+        case EINVAL:
+        case ENOSYS:
+        case EOPNOTSUPP:
+          fail(Code::kUnimplemented, "cannot lock {}: its file system knows no locks", path);
+        default:
+          fail_errno(errno, "lock", path);
+      }
+    }
+    char host[256] = {};
+    if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+    const std::string text =
+        fmt::format("process {} on {}\n", ::getpid(), host[0] == '\0' ? "this host" : host);
+    if (::ftruncate(fd_.get(), 0) != 0 ||
+        ::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+      fail_errno(errno, "write", path);
+    }
+  }
+
+  const std::string& path() const override { return path_; }
+
+ private:
+  // Closing it ends the lock. The file stays: removing it would let two others, one of which had
+  // it open already, hold "the" lock.
   Descriptor fd_;
   std::string path_;
 };
@@ -136,7 +201,9 @@ class PosixFileSystem : public FileSystem {
     if (mode == WriteMode::kCreateNew) flags |= O_EXCL;
     const int fd = open_retrying(path, flags);
     if (fd < 0) fail_errno(errno, "write", path);
-    return std::make_unique<PosixWritableFile>(fd, path);
+    struct stat info {};
+    const off_t start = mode == WriteMode::kAppend && ::fstat(fd, &info) == 0 ? info.st_size : 0;
+    return std::make_unique<PosixWritableFile>(fd, start, path);
   }
 
   void rename(const std::string& from, const std::string& to) override {
@@ -207,6 +274,10 @@ class PosixFileSystem : public FileSystem {
     struct statvfs info {};
     if (::statvfs(path.c_str(), &info) != 0) fail_errno(errno, "ask the free space of", path);
     return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+  }
+
+  std::unique_ptr<FileLock> lock_file(const std::string& path) override {
+    return std::make_unique<PosixFileLock>(path);
   }
 
  private:

@@ -106,7 +106,7 @@ TEST(RecordIo, TellsThatTheDiskIsFull) {
   writer.write("one");
   writer.flush();
   writer.write("two");
-  fs.set_fault(0, FaultyFileSystem::Fault::kFail);
+  fs.set_fault(0, FaultyFileSystem::Fault::kShortWrite);
   EXPECT_EQ(code_of([&] { writer.sync(); }), Code::kResourceExhausted);
   RecordReader reader(folder / "r");
   std::string record;
