@@ -8,14 +8,27 @@
 
 namespace assay {
 
+namespace {
+
+/// Of an operand that is in a graph.
+const Node& node_of(const Operand& x) {
+  return x.is_output() ? *x.output().node : *x.variable()->ref().node;
+}
+
+}  // namespace
+
 Graph& graph_of(const std::vector<const Operand*>& values) {
   Graph* graph = nullptr;
+  const Operand* first = nullptr;
   for (const Operand* v : values) {
     Graph* of = v->graph();
     if (of == nullptr) continue;
     if (graph != nullptr && graph != of) {
-      internal::invalid_here("tensors of two different graphs were given to one operation");
+      internal::invalid_here(
+          "tensors of two different graphs were given to one operation: '{}' ({}) and '{}' ({})",
+          node_of(*first).name(), node_of(*first).place(), node_of(*v).name(), node_of(*v).place());
     }
+    if (graph == nullptr) first = v;
     graph = of;
   }
   return graph != nullptr ? *graph : current_graph();

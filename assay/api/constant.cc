@@ -52,6 +52,9 @@ Output filled(const IntList& shape, int number, const char* default_name,
   Output dims;
   if (shape.is_static()) {
     const std::vector<std::int64_t> sizes = shape.values();
+    for (const std::int64_t d : sizes) {
+      if (d < 0) internal::invalid_here("{}: the shape has a negative size, {}", default_name, d);
+    }
     const Shape known(sizes);
     if (known.num_elements() < 1000) return const_node(repeated(value, known), scope.full());
     bool wide = false;

@@ -160,7 +160,12 @@ std::vector<std::int64_t> IntList::values() const {
 
 Dims::Dims(std::initializer_list<Size> sizes) {
   std::vector<std::int64_t> dims;
-  for (const Size& s : sizes) dims.push_back(s.value);
+  for (const Size& s : sizes) {
+    if (s.value < -1) {
+      internal::invalid_here("a shape has the size {}; give 0 or more, or -1 for any", s.value);
+    }
+    dims.push_back(s.value);
+  }
   shape_ = PartialShape(std::move(dims));
 }
 
@@ -181,8 +186,7 @@ Output convert_to_tensor(const Operand& x, const std::string& name, DType dtype,
                          std::source_location where) {
   PlaceScope place(where);
   const DType wanted = base_dtype(dtype);
-  if (!x.defined())
-    internal::invalid_here("a tensor is missing{}{}", name.empty() ? "" : ": ", name);
+  if (!x.defined()) internal::invalid_here("a tensor was given that is not set (a default Output)");
   if (x.is_constant()) {
     return add_constant(
         convert_constant(x.constant(), wanted == DType::kInvalid ? x.dtype() : wanted), name);

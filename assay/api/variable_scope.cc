@@ -129,14 +129,17 @@ Variable share(const std::string& name, const VariableStore::Entry& found,
   const Variable& v = found.variable;
   if (shape && !shape->is_compatible_with(v.shape())) {
     throw Error(Code::kInvalidArgument,
-                fmt::format("get_variable: '{}' (made at {}) has shape {}, asked for with shape {}",
-                            name, place_of(found.where), v.shape().str(), shape->str()),
+                fmt::format("get_variable: '{}' (made at {}) has shape {}, asked for with shape {} "
+                            "at {}",
+                            name, place_of(found.where), v.shape().str(), shape->str(),
+                            place_of(PlaceScope::current())),
                 v.op_name(), place_of(PlaceScope::current()));
   }
   if (dtype != DType::kInvalid && dtype != v.dtype()) {
     throw Error(Code::kInvalidArgument,
-                fmt::format("get_variable: '{}' (made at {}) is {}, asked for as {}", name,
-                            place_of(found.where), dtype_name(v.dtype()), dtype_name(dtype)),
+                fmt::format("get_variable: '{}' (made at {}) is {}, asked for as {} at {}", name,
+                            place_of(found.where), dtype_name(v.dtype()), dtype_name(dtype),
+                            place_of(PlaceScope::current())),
                 v.op_name(), place_of(PlaceScope::current()));
   }
   return v;
@@ -226,9 +229,9 @@ Variable get(const std::string& name, const std::optional<PartialShape>& shape,
   }
   if (scope.reuse().is_true()) {
     throw Error(Code::kNotFound,
-                fmt::format("get_variable: '{}' is to be shared (reuse is true), but get_variable "
-                            "never made it; AUTO_REUSE makes what does not exist",
-                            full),
+                fmt::format("get_variable: '{}', asked for at {}, is to be shared (reuse is true), "
+                            "but get_variable never made it; AUTO_REUSE makes what does not exist",
+                            full, place_of(PlaceScope::current())),
                 full, place_of(PlaceScope::current()));
   }
   const Variable v =

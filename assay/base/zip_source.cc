@@ -73,6 +73,7 @@ class ZipSource : public ByteSource {
       ++files;
     }
     if (files != 1) {
+      if (files == 0) invalid_argument("{} is a zip archive without a file in it", path_);
       invalid_argument("{} holds {} files, not one: unpack it and name the one you mean", path_,
                        files);
     }

@@ -33,6 +33,9 @@ void add_run(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_ops(CLI::App& app, Action& action);
 
+/// Accepts whole numbers from `least` to `most`; says nothing in the help.
+CLI::Validator whole_number(std::int64_t least, std::int64_t most);
+
 /// `words` as a line that a shell reads back as the same words.
 std::string shell_line(const std::vector<std::string>& words);
 

@@ -10,6 +10,12 @@
 namespace assay::cli {
 namespace {
 
+/// "1 graph", "2 graphs".
+template <typename N>
+std::string count_str(N count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string text_of(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -26,9 +32,9 @@ void print_tensors(const Json& tensors) {
 }
 
 void print_checkpoint(const Json& d) {
-  fmt::print("checkpoint {}: {} tensors, {}, {} shard{}\n", text_of(d["path"]), d["tensors"].size(),
-             bytes_str(d["bytes"].get<std::uint64_t>()), d["shards"].get<int>(),
-             d["shards"] == 1 ? "" : "s");
+  fmt::print("checkpoint {}: {}, {}, {}\n", text_of(d["path"]),
+             count_str(d["tensors"].size(), "tensor"), bytes_str(d["bytes"].get<std::uint64_t>()),
+             count_str(d["shards"].get<int>(), "shard"));
   if (d.contains("missing")) {
     for (const Json& path : d["missing"]) fmt::print("  missing: {}\n", text_of(path));
   }
@@ -50,17 +56,18 @@ void print_nodes(const char* title, const Json& nodes) {
   if (nodes.empty()) return;
   fmt::print("{}:\n", title);
   for (const Json& node : nodes) {
+    const std::string shape = node.contains("shape") ? text_of(node["shape"]) : "";
     fmt::print("  {}  {}{}\n", text_of(node["name"]),
                node.contains("dtype") ? text_of(node["dtype"]) : "",
-               node.contains("shape") ? text_of(node["shape"]) : "");
+               shape == "?" ? " of any shape" : shape);
   }
 }
 
 void print_graph(const Json& d) {
-  fmt::print("{} {} ({}, producer {}): {} nodes, {} kinds of op", text_of(d["kind"]),
-             text_of(d["path"]), text_of(d["format"]), d["producer"].get<int>(),
-             d["nodes"].get<int>(), d["ops"].size());
-  if (d["functions"] != 0) fmt::print(", {} functions", d["functions"].get<int>());
+  fmt::print("{} {} ({}, producer {}): {}, {} of op", text_of(d["kind"]), text_of(d["path"]),
+             text_of(d["format"]), d["producer"].get<int>(),
+             count_str(d["nodes"].get<int>(), "node"), count_str(d["ops"].size(), "kind"));
+  if (d["functions"] != 0) fmt::print(", {}", count_str(d["functions"].get<int>(), "function"));
   fmt::print("\n");
   if (d.contains("tensorflow_version") && d["tensorflow_version"] != "") {
     fmt::print("written by TensorFlow {}\n", text_of(d["tensorflow_version"]));
@@ -90,17 +97,21 @@ void print_graph(const Json& d) {
 }
 
 void print_events(const Json& d) {
-  fmt::print("events {}: {} events in {:.1f} s", text_of(d["path"]),
-             d["events"].get<std::int64_t>(),
+  fmt::print("events {}: {} in {:.1f} s", text_of(d["path"]),
+             count_str(d["events"].get<std::int64_t>(), "event"),
              d["last_time"].get<double>() - d["first_time"].get<double>());
-  for (const char* what : {"graphs", "meta_graphs", "run_metadata", "log_messages"}) {
-    if (d.contains(what)) fmt::print(", {} {}", d[what].get<std::int64_t>(), what);
+  const auto kinds = {std::pair{"graphs", "graph"},
+                      {"meta_graphs", "meta graph"},
+                      {"run_metadata", "run record"},
+                      {"log_messages", "log message"}};
+  for (const auto& [key, what] : kinds) {
+    if (d.contains(key)) fmt::print(", {}", count_str(d[key].get<std::int64_t>(), what));
   }
   fmt::print("{}\n", d["truncated"] == true ? "; the last one is cut short" : "");
   for (const Json& t : d["tags"]) {
-    fmt::print("  {:<9} {}  {} times, steps {} to {}", text_of(t["type"]), text_of(t["tag"]),
-               t["count"].get<std::int64_t>(), t["first_step"].get<std::int64_t>(),
-               t["last_step"].get<std::int64_t>());
+    fmt::print("  {:<9} {}  {}, steps {} to {}", text_of(t["type"]), text_of(t["tag"]),
+               count_str(t["count"].get<std::int64_t>(), "time"),
+               t["first_step"].get<std::int64_t>(), t["last_step"].get<std::int64_t>());
     if (t.contains("last_value") && t["last_value"].is_number()) {
       fmt::print(", last {:.6g}", t["last_value"].get<double>());
     }
@@ -123,7 +134,7 @@ void print_folder(const Json& d) {
       fmt::print("  {:<10} {}\n", name, text_of(value));
     }
   }
-  fmt::print("{} checkpoints\n", d["checkpoints"].size());
+  fmt::print("{}\n", count_str(d["checkpoints"].size(), "checkpoint"));
   for (const Json& prefix : d["checkpoints"]) fmt::print("  {}\n", text_of(prefix));
   if (d.contains("newest")) print_checkpoint(d["newest"]);
   for (const Json& file : d["event_files"]) print_events(file);

@@ -313,7 +313,18 @@ Json describe(const std::string& path) {
   if (name.ends_with(".tfrecord") || name.ends_with(".tfrecords") || starts_with_record(path)) {
     return describe_records(path);
   }
-  return describe_graph(path);
+  try {
+    return describe_graph(path);
+  } catch (const Error& e) {
+    for (const char* ending : {".pb", ".pbtxt", ".meta", ".prototxt"}) {
+      if (name.ends_with(ending)) throw;
+    }
+    if (e.code() != Code::kDataLoss && e.code() != Code::kInvalidArgument) throw;
+    invalid_argument(
+        "'{}' is damaged or no file that assay knows: run folder, checkpoint, graph, SavedModel, "
+        "event file, TFRecord file, .npy",
+        path);
+  }
 }
 
 }  // namespace assay::cli

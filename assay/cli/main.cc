@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -48,6 +49,12 @@ int run(int argc, char** argv) {
       at = at->get_subcommands().front();
       name += " " + at->get_name();
     }
+    // The library asks for a command even when one was given that it does not know.
+    const std::vector<std::string> unknown = at->remaining();
+    if (!at->get_subcommands({}).empty() && !unknown.empty() && !unknown.front().starts_with("-")) {
+      return report(fmt::format("there is no command '{}' (see {} --help)", unknown.front(), name),
+                    kExitUsage);
+    }
     return report(fmt::format("{} (see {} --help)", error.what(), name), kExitUsage);
   }
   try {
@@ -82,6 +89,17 @@ std::string shell_line(const std::vector<std::string>& words) {
     line += '\'';
   }
   return line;
+}
+
+CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
+  const auto check = [least, most](const std::string& text) -> std::string {
+    std::int64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && stop == end && value >= least && value <= most) return "";
+    return fmt::format("expected a whole number from {} to {}, got '{}'", least, most, text);
+  };
+  return CLI::Validator(check, "");
 }
 
 std::string bytes_str(std::uint64_t bytes) {

@@ -43,9 +43,7 @@ Tensor number_as(const std::string& text, DType dtype, const std::string& flag) 
     throw UsageError(fmt::format("--feed {}: a bool is true or false", flag));
   }
   const char* end = text.data() + text.size();
-  return dispatch_numeric(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    T value{};
+  const auto parse = [&](auto value) {
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (error == std::errc::result_out_of_range) {
       throw UsageError(
@@ -55,8 +53,19 @@ Tensor number_as(const std::string& text, DType dtype, const std::string& flag) 
       throw UsageError(fmt::format("--feed {}: '{}' is neither a .npy file nor a number of type {}",
                                    flag, text, dtype_name(dtype)));
     }
-    return Tensor::scalar<T>(value);
-  });
+    return value;
+  };
+  if (dtype == DType::kHalf) return Tensor::scalar(Half(parse(float{})));
+  if (dtype == DType::kBFloat16) return Tensor::scalar(BFloat16(parse(float{})));
+  if (!is_floating(dtype) && !is_integer(dtype)) {
+    const bool unknown = dtype == DType::kInvalid;
+    throw UsageError(fmt::format(
+        "--feed {}: {}; give a .npy file", flag,
+        unknown ? std::string("the type of the tensor is not known, since its op is not")
+                : fmt::format("a number cannot be given where {} is wanted", dtype_name(dtype))));
+  }
+  return dispatch_numeric(dtype,
+                          [&](auto zero) { return Tensor::scalar(parse(decltype(zero){})); });
 }
 
 Feed parse_feed(const Graph& graph, const std::string& flag) {
@@ -79,6 +88,8 @@ bool is_number(const Tensor& t) {
 /// Nine digits: enough to tell any two float32 apart.
 std::string scalar_str(const Tensor& t) {
   switch (t.dtype()) {
+    case DType::kBool:
+      return *t.data<bool>() ? "true" : "false";
     case DType::kHalf:
       return fmt::format("{:.9g}", static_cast<float>(*t.data<Half>()));
     case DType::kBFloat16:
@@ -89,8 +100,10 @@ std::string scalar_str(const Tensor& t) {
         const T value = *t.data<T>();
         if constexpr (std::is_floating_point_v<T>) {
           return fmt::format("{:.9g}", value);
-        } else {
+        } else if constexpr (std::is_signed_v<T>) {
           return fmt::format("{}", static_cast<std::int64_t>(value));
+        } else {
+          return fmt::format("{}", static_cast<std::uint64_t>(value));
         }
       });
   }
@@ -137,6 +150,12 @@ int run_graph(const RunFlags& flags) {
   for (const std::string& feed : flags.feeds) feeds.push_back(parse_feed(graph, feed));
   std::vector<Output> fetches;
   for (const std::string& name : flags.fetches) fetches.push_back(graph.output(name));
+  for (std::size_t k = 0; k < fetches.size() && !flags.out.empty(); ++k) {
+    if (base_dtype(fetches[k].dtype()) != DType::kString) continue;
+    throw UsageError(
+        fmt::format("--out: '{}' is a string, which .npy files do not hold; fetch it without --out",
+                    flags.fetches[k]));
+  }
   std::vector<Node*> targets;
   for (const std::string& name : flags.targets) targets.push_back(node_named(graph, name));
   std::vector<Node*> inits;
@@ -164,7 +183,8 @@ int run_graph(const RunFlags& flags) {
       times.push_back(std::chrono::duration<double, std::micro>(end - start).count());
     } else if (flags.repeat > 0) {
       for (std::size_t k = 0; k < values.size(); ++k) {
-        if (!is_number(values[k])) continue;
+        const bool is_bool = values[k].shape().is_scalar() && values[k].dtype() == DType::kBool;
+        if (!is_number(values[k]) && !is_bool) continue;
         fmt::print("run {}  {} = {}\n", i, flags.fetches[k], scalar_str(values[k]));
       }
     }
@@ -205,14 +225,23 @@ void add_run(CLI::App& app, Action& action) {
   many("--target", flags->targets, "Node to run for its effect", "NAME");
   command->add_option("--repeat", flags->repeat, "Run so many times, printing scalars each time")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+      ->check(whole_number(1, std::int64_t{1} << 40));
   command->add_option("--threads", flags->threads, "Threads for arithmetic [one a processor]")
       ->type_name("N")
-      ->check(CLI::Range(1, 4096));
+      ->check(whole_number(1, 4096));
   command->add_flag("--stats", flags->stats, "Print how long runs took instead of values");
   command->add_option("--out", flags->out, "Folder for what was fetched, as .npy files")
       ->type_name("DIR");
-  command->callback([&action, flags] { action = [flags] { return run_graph(*flags); }; });
+  command->callback([&action, flags] {
+    action = [flags] {
+      try {
+        return run_graph(*flags);
+      } catch (const Error& e) {
+        if (e.code() != Code::kFailedPrecondition) throw;
+        fail(e.code(), "{} (--init NAME runs an initializer first)", e.message());
+      }
+    };
+  });
 }
 
 }  // namespace assay::cli

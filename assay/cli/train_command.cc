@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "assay/base/error.h"
+#include "assay/base/file_system.h"
 #include "assay/cli/commands.h"
 #include "assay/train/run_dir.h"
 #include "models/word2vec/corpus.h"
@@ -23,6 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDictionary = "/usr/share/dictd/gcide.dict.dz";
+// Ids and sizes are int32 in the graph.
+constexpr std::int64_t kMostOfAnything = (std::int64_t{1} << 31) - 1;
 // The notes train so long when nothing is said.
 constexpr std::int64_t kDefaultSteps = 100000;
 // The notes average the loss over so many steps.
@@ -55,7 +58,7 @@ train::Parameters parameters_of(const Word2vecFlags& flags) {
 }
 
 /// Flags that were not given take the values that the run was made with.
-void take_over(const train::RunInfo& info, const CLI::App& command, Word2vecFlags& flags) {
+void take_over(const train::RunInfo& info, const CLI::App& command, Word2vecFlags& flags) try {
   const auto given = [&](const char* flag) { return command.count(flag) > 0; };
   if (!given("--text")) flags.text = info.get<std::vector<std::string>>("text");
   const auto number = [&](const char* flag, const char* name, std::int64_t& value) {
@@ -68,6 +71,9 @@ void take_over(const train::RunInfo& info, const CLI::App& command, Word2vecFlag
   number("--sampled", "sampled", flags.model.sampled);
   number("--seed", "seed", flags.model.seed);
   if (!given("--lr")) flags.model.learning_rate = info.get<double>("lr");
+} catch (const Error& e) {
+  fail(e.code(), "'{}' is damaged: {}; restore it or use another run folder",
+       join_path(flags.run, "run.json"), e.message());
 }
 
 /// The default text, or how to get one.
@@ -101,6 +107,10 @@ std::int64_t steps_of(const Word2vecFlags& flags, const word2vec::SkipGramPairs&
 
 int train_word2vec(Word2vecFlags flags, const CLI::App& command,
                    const std::vector<std::string>& command_line) {
+  if (flags.run.empty()) throw UsageError("--run: the name of the run folder is empty");
+  for (const std::string& text : flags.text) {
+    if (text.empty()) throw UsageError("--text: the name of a file is empty");
+  }
   const bool exists = train::is_run_dir(flags.run);
   if (exists) {
     const train::RunInfo info = train::read_run_info(flags.run);
@@ -156,7 +166,15 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
 
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  const TrainResult result = model.train(options);
+  TrainResult result;
+  try {
+    result = model.train(options);
+  } catch (const Error& e) {
+    if (e.code() != Code::kResourceExhausted) throw;
+    fail(e.code(),
+         "{}; the checkpoints saved before are whole: make room, and the same command resumes",
+         e.message());
+  }
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
 
@@ -167,8 +185,8 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
     return kExitInterrupted;
   }
   if (result.step == result.first_step) {
-    say(fmt::format("Nothing to do: {} is at step {} already; train on with more --steps",
-                    flags.run, result.step));
+    say(fmt::format("Nothing to do: {} is at step {} already; train on with more {}", flags.run,
+                    result.step, flags.epochs > 0 ? "--epochs" : "--steps"));
     return 0;
   }
   say(fmt::format("Done: step {}, {:.1f} s; saved {}", result.step, result.seconds,
@@ -188,7 +206,7 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       "again goes on from the newest checkpoint; Ctrl-C saves first.");
   auto flags = std::make_shared<Word2vecFlags>();
   auto& m = flags->model;
-  const auto positive = CLI::Range(std::int64_t{1}, std::int64_t{1} << 31);
+  const auto positive = whole_number(1, kMostOfAnything);
   command->add_option("--run", flags->run, "Run folder, made if it is not there")
       ->required()
       ->type_name("DIR");
@@ -201,14 +219,14 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
   auto* steps =
       command->add_option("--steps", flags->steps, "Train up to this global step [100000]")
           ->type_name("N")
-          ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 62));
+          ->check(whole_number(1, std::int64_t{1} << 62));
   command->add_option("--epochs", flags->epochs, "Or: train for so many passes over the text")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
+      ->check(whole_number(1, std::int64_t{1} << 20))
       ->excludes(steps);
   command->add_option("--vocab", m.vocab, "Words in the vocabulary, UNK among them")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 31))
+      ->check(whole_number(2, kMostOfAnything))
       ->capture_default_str();
   command->add_option("--dim", m.dim, "Numbers in a word's vector")
       ->type_name("N")
@@ -231,23 +249,23 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       ->default_str("1.0");
   command->add_option("--seed", m.seed, "Seed of all random numbers")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53))
+      ->check(whole_number(0, std::int64_t{1} << 53))
       ->capture_default_str();
   command
       ->add_option("--threads", flags->threads,
                    "Threads for arithmetic [one a processor]; results "
                    "do not depend on it")
       ->type_name("N")
-      ->check(CLI::Range(1, 4096));
+      ->check(whole_number(1, 4096));
   command->add_option("--save-every", flags->save_every, "Steps between checkpoints")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 62))
+      ->check(whole_number(1, std::int64_t{1} << 62))
       ->capture_default_str();
   command
       ->add_option("--summary-every", flags->summary_every,
                    "Steps between summaries in the event file; 0 for none")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62))
+      ->check(whole_number(0, std::int64_t{1} << 62))
       ->capture_default_str();
   command->callback([&action, flags, command, command_line] {
     action = [flags, command, command_line] {

@@ -41,6 +41,11 @@ int neighbors(const std::string& run, const std::vector<std::string>& words, std
 }
 
 int vectors(const std::string& run, const std::string& out) {
+  FileSystem& files = posix_file_system();
+  if (files.is_directory(out)) throw UsageError(fmt::format("--out {}: this is a folder", out));
+  if (!files.is_directory(parent_directory(out))) {
+    throw UsageError(fmt::format("--out {}: there is no folder '{}'", out, parent_directory(out)));
+  }
   const auto trained = word2vec::read_vectors(run);
   atomic_write_file(posix_file_system(), out,
                     word2vec::vectors_text(trained.vocabulary, trained.vectors));
@@ -67,7 +72,7 @@ void add_neighbors(CLI::App& app, Action& action) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--count", flags->count, "Neighbours of each word")
       ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 31))
+      ->check(whole_number(1, std::int64_t{1} << 31))
       ->capture_default_str();
   command->callback([&action, flags] {
     action = [flags] { return neighbors(flags->run, flags->words, flags->count); };

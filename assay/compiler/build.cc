@@ -182,10 +182,12 @@ class Builder {
     } else if (def->resolved_by_runtime) {
       instr.kind = InstrKind::kView;
       if (node.num_outputs() > 0 && !is_ref(node.output_dtype(0))) {
-        throw Error(Code::kInvalidArgument,
-                    fmt::format("{}: must be fed a value of {}{}", node.label(),
-                                dtype_name(node.output_dtype(0)), node.output_shape(0).str()),
-                    node.name(), node.place());
+        throw Error(
+            Code::kInvalidArgument,
+            fmt::format(
+                "{}: must be fed a value of {}{}", node.label(), dtype_name(node.output_dtype(0)),
+                node.output_shape(0).has_rank() ? node.output_shape(0).str() : " of any shape"),
+            node.name(), node.place());
       }
     } else if (node.num_outputs() == 0 && def->kernels.empty()) {
       instr.kind = InstrKind::kView;  // NoOp: only what it waits for counts

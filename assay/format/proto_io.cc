@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/text_format.h>
 
 #include <limits>
@@ -50,6 +51,7 @@ void parse_binary(std::string_view bytes, pb::MessageLite& message, std::string_
                                   static_cast<int>(bytes.size()));
   stream.SetRecursionLimit(limits.max_depth);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  const pb::LogSilencer silent;  // the exception says it; protobuf would write to stderr as well
   if (!message.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
     fail(Code::kDataLoss, "{} is cut short, damaged, or no {}", what, short_name(message));
   }
@@ -63,6 +65,7 @@ void parse_text(std::string_view text, pb::Message& message, std::string_view wh
   parser.RecordErrorsTo(&first);
   parser.SetRecursionLimit(limits.max_depth);
   pb::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
+  const pb::LogSilencer silent;
   if (!parser.Parse(&stream, &message)) {
     invalid_argument("{}:{}", what,
                      first.text.empty() ? " is no " + short_name(message) : first.text);

@@ -71,8 +71,15 @@ GraphFile parse_text_file(std::string_view bytes, const std::string& path) {
   if (has_top_field(bytes, "graph_def") || has_top_field(bytes, "meta_info_def")) {
     file.kind = GraphFileKind::kMetaGraphDef;
     format::parse_text(bytes, file.meta, path);
-  } else {
+    return file;
+  }
+  try {
     format::parse_text(bytes, *file.meta.mutable_graph_def(), path);
+  } catch (const Error&) {
+    const auto top = {"node", "versions", "version", "library"};
+    if (std::any_of(top.begin(), top.end(), [&](const char* f) { return has_top_field(bytes, f); }))
+      throw;
+    invalid_argument("{} is text, but no GraphDef: none of its lines begins with 'node'", path);
   }
   return file;
 }

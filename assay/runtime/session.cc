@@ -152,7 +152,11 @@ std::vector<Tensor> Callable::operator()(const std::vector<Tensor>& feeds) const
   if (impl_ == nullptr) fail(Code::kFailedPrecondition, "this callable was not made by a session");
   const auto& expected = impl_->options.feeds;
   if (feeds.size() != expected.size()) {
-    invalid_argument("the callable takes {} feeds, got {}", expected.size(), feeds.size());
+    std::string names;
+    for (const Output& feed : expected) names += (names.empty() ? "'" : ", '") + feed.name() + "'";
+    invalid_argument("the callable takes {} value{} ({}), got {}", expected.size(),
+                     expected.size() == 1 ? "" : "s", names.empty() ? "nothing is fed" : names,
+                     feeds.size());
   }
   std::vector<const Tensor*> pointers;
   pointers.reserve(feeds.size());

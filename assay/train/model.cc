@@ -59,7 +59,9 @@ void Model::build() {
   create_summaries();
   init_ = global_variables_initializer();
   local_init_ = local_variables_initializer();
-  saver_ = std::make_unique<train::Saver>(train::SaverOptions{.save_relative_paths = true});
+  // The place is given, or its nodes would name a line of make_unique's.
+  saver_ = std::make_unique<train::Saver>(train::SaverOptions{.save_relative_paths = true},
+                                          std::source_location::current());
   built_ = true;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "assay/api/control_flow.h"
+#include "assay/api/place_error.h"
 #include "assay/api/variable_scope.h"
 #include "assay/autodiff/gradients.h"
 #include "assay/graph/scope.h"
@@ -74,8 +75,9 @@ IndexedSlices deduplicate(NodeBuilder& b, const IndexedSlices& slices) {
 
 void check_dtype(DType dtype, const std::string& what) {
   if (!is_floating(base_dtype(dtype))) {
-    invalid_argument("{} is {}; an optimizer works on float16, bfloat16, float32 or float64", what,
-                     dtype_name(base_dtype(dtype)));
+    assay::internal::invalid_here(
+        "{} is {}; an optimizer works on float16, bfloat16, float32 or float64", what,
+        dtype_name(base_dtype(dtype)));
   }
 }
 
@@ -121,15 +123,15 @@ Node* Optimizer::minimize(Output loss, const MinimizeOptions& options, std::sour
 std::vector<GradientAndVariable> Optimizer::compute_gradients(
     Output loss, const ComputeGradientsOptions& options, std::source_location where) {
   PlaceScope place(where);
-  if (!loss) invalid_argument("{}: the loss to minimize is not set", name_);
+  if (!loss) assay::internal::invalid_here("{}: the loss to minimize is not set", name_);
   check_dtype(loss.dtype(), fmt::format("the loss '{}'", loss.name()));
   Graph& graph = loss.graph();
   GraphScope scope(graph);
   std::vector<Variable> variables = options.var_list;
   if (variables.empty()) variables = trainable_variables();
   if (variables.empty()) {
-    invalid_argument("{}: there is no variable to optimize; the graph has no trainable variables",
-                     name_);
+    assay::internal::invalid_here(
+        "{}: there is no variable to optimize; the graph has no trainable variables", name_);
   }
   std::vector<Output> xs;
   for (const Variable& v : variables) {
@@ -160,13 +162,14 @@ Node* Optimizer::apply_gradients(const std::vector<GradientAndVariable>& grads_a
     for (const auto& pair : grads_and_vars) {
       names += (names.empty() ? "'" : ", '") + pair.variable.name() + "'";
     }
-    invalid_argument("{}: no gradient for any variable; the loss does not depend on {}", name_,
-                     names.empty() ? "any" : names);
+    assay::internal::invalid_here(
+        "{}: no gradient for any variable; the loss does not depend on {}", name_,
+        names.empty() ? "any" : names);
   }
   Graph& graph = variables.front().graph();
   if (graph_ != nullptr && graph_ != &graph) {
-    invalid_argument("{}: an optimizer serves one graph; make another one for the second graph",
-                     name_);
+    assay::internal::invalid_here(
+        "{}: an optimizer serves one graph; make another one for the second graph", name_);
   }
   graph_ = &graph;
   GraphScope graph_scope(graph);

@@ -1,6 +1,7 @@
 #include "assay/train/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,12 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 constexpr auto kReportEvery = std::chrono::milliseconds(200);
 constexpr double kRateWindowSeconds = 1.0;
+
+/// Columns of the terminal, 0 when it does not say.
+std::size_t terminal_width() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 }  // namespace
 
@@ -132,7 +139,11 @@ void ProgressPrinter::show(const TrainProgress& progress) {
   const bool keep = progress.window_complete || progress.done;
   if (!terminal_ && !keep) return;
   clear_line();
-  const std::string line = progress_line(progress, options_);
+  std::string line = progress_line(progress, options_);
+  // A line that wraps could not be written over.
+  if (const std::size_t width = terminal_ ? terminal_width() : 0; !keep && width > 0) {
+    line.resize(std::min(line.size(), width - 1));
+  }
   std::fputs(line.c_str(), stdout);
   if (keep) {
     std::fputc('\n', stdout);

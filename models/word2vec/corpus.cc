@@ -192,7 +192,7 @@ Corpus read_corpus(const std::vector<std::string>& files, std::int64_t vocab_siz
   if (vocab_size > corpus.distinct + 1) {
     invalid_argument(
         "a vocabulary of {} is larger than the text's: it has {} different words, which with UNK "
-        "allow {} at most",
+        "allow {} at most; ask for so many or fewer",
         vocab_size, corpus.distinct, corpus.distinct + 1);
   }
 

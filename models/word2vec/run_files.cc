@@ -36,6 +36,9 @@ TrainedVectors read_vectors(const std::string& run_dir) {
          run_dir, info.model, kModelName);
   }
   TrainedVectors found;
+  if (!posix_file_system().exists(vocabulary_path(run_dir))) {
+    fail(Code::kNotFound, "'{}' holds no vocabulary (vocab.tsv) yet; train first", run_dir);
+  }
   found.vocabulary = read_vocabulary(vocabulary_path(run_dir));
   const std::string folder = train::checkpoint_dir(run_dir);
   const auto checkpoints = posix_file_system().is_directory(folder)

@@ -98,6 +98,32 @@ TEST_F(OperandTest, MistakesOfAllKindsNameTheUsersLine) {
   EXPECT_EQ(place_of_mistake([&] { concat({}, 0); }), here);
   const std::string there = fmt::format("operand_test.cc:{}", __LINE__ + 1);
   EXPECT_EQ(place_of_mistake([&] { matmul(Output(), x); }), there);
+  const std::string unset = fmt::format("operand_test.cc:{}", __LINE__ + 1);
+  EXPECT_EQ(place_of_mistake([&] { Output() + x; }), unset);
+  const std::string negative = fmt::format("operand_test.cc:{}", __LINE__ + 1);
+  EXPECT_EQ(place_of_mistake([&] { zeros({2, -1}); }), negative);
+  const std::string reuse = fmt::format("operand_test.cc:{}", __LINE__ + 2);
+  const VariableScope scope("scope", {.reuse = true});
+  EXPECT_EQ(place_of_mistake([&] { get_variable("w", {2}); }), reuse);
+  EXPECT_THROW(placeholder(float32, {-5}), Error);
+}
+
+TEST_F(OperandTest, MixedGraphsAreNamedWithTheirPlaces) {
+  const Output mine = placeholder(float32, {2}, {.name = "mine"});
+  Graph other;
+  GraphScope in_other(other);
+  const Output theirs = placeholder(float32, {2}, {.name = "theirs"});
+  const int line = __LINE__ + 2;
+  try {
+    add(mine, theirs);
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    for (const std::string& part : {fmt::format("'mine' (operand_test.cc:{})", line - 6),
+                                    fmt::format("'theirs' (operand_test.cc:{})", line - 3),
+                                    fmt::format("(operand_test.cc:{})", line)}) {
+      EXPECT_NE(e.message().find(part), std::string::npos) << e.message();
+    }
+  }
 }
 
 TEST_F(OperandTest, ListsWithTensorsArePacked) {

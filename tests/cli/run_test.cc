@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -120,6 +122,66 @@ TEST_F(RunTest, MistakesAreOneLine) {
   expect_one_line(run({"--fetch", "fc1/mul", "--feed", "x=" + path("none.npy")}), 1);
 }
 
+// Identities of every kind of value that a flag can give, and one of an op that nobody knows.
+TEST_F(RunTest, NumbersTakeTheirPlaceholdersType) {
+  std::string graph;
+  for (const char* type :
+       {"HALF", "BFLOAT16", "DOUBLE", "UINT8", "UINT64", "INT64", "BOOL", "COMPLEX64", "STRING"}) {
+    graph += fmt::format(
+        "node {{ name: '{0}' op: 'Placeholder' attr {{ key: 'dtype' value {{ type: DT_{0} }} }} }}"
+        "node {{ name: '{0}_id' op: 'Identity' input: '{0}'"
+        " attr {{ key: 'T' value {{ type: DT_{0} }} }} }}\n",
+        type);
+  }
+  write("types.pbtxt", graph);
+  const auto run_type = [&](const std::string& type, const std::string& value,
+                            std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"run", path("types.pbtxt"), "--feed", type + "=" + value, "--fetch",
+                               type + "_id"});
+    return assay(more);
+  };
+  EXPECT_EQ(run_type("HALF", "1.5").out, "HALF_id = 1.5\n");
+  EXPECT_EQ(run_type("BFLOAT16", "3").out, "BFLOAT16_id = 3\n");
+  EXPECT_EQ(run_type("UINT64", "18446744073709551615").out, "UINT64_id = 18446744073709551615\n");
+  EXPECT_EQ(run_type("INT64", "-7", {"--repeat", "1"}).out, "run 1  INT64_id = -7\n");
+  EXPECT_EQ(run_type("DOUBLE", "0.1", {"--repeat", "1"}).out, "run 1  DOUBLE_id = 0.1\n");
+  EXPECT_EQ(run_type("BOOL", "true", {"--repeat", "1"}).out, "run 1  BOOL_id = true\n");
+  expect_one_line(run_type("UINT8", "256"), 2);
+  expect_one_line(run_type("INT64", "1.0"), 2);
+  const Finished complex = run_type("COMPLEX64", "1");
+  expect_one_line(complex, 2);
+  EXPECT_THAT(complex.err, HasSubstr("complex64"));
+  const Finished text = run_type("STRING", "a", {"--out", path("out")});
+  expect_one_line(text, 2);
+  EXPECT_THAT(text.err, HasSubstr("STRING_id"));
+  EXPECT_FALSE(fs::exists(path("out")));
+  const Finished unknown = run({"--feed", "strange=1", "--fetch", "needs_strange"});
+  expect_one_line(unknown, 2);
+  EXPECT_THAT(unknown.err, HasSubstr(".npy"));
+}
+
+TEST_F(RunTest, MessagesSayWhichFlagHelps) {
+  Finished f = run({"--feed", "x=1", "--fetch", "fc1/mul"});
+  expect_one_line(f, 1);
+  EXPECT_THAT(f.err, HasSubstr("--init"));
+  f = run({"--init", "fc1/w/Assign", "--fetch", "fc1/mul"});
+  expect_one_line(f, 1);
+  EXPECT_THAT(f.err, HasSubstr("must be fed a value of float32 of any shape"));
+}
+
+TEST_F(RunTest, FilesThatAreNoGraphsAreOneLine) {
+  // Protobuf itself reports a string that is not UTF-8 on standard error.
+  write("latin.pb", std::string("\x0a\x05\x0a\x03\xff\xfe\xfd", 7));
+  write("prose.txt", "It was: the best of times\nit was { the worst\n");
+  for (const char* name : {"latin.pb", "prose.txt"}) {
+    const Finished f = assay({"run", path(name), "--fetch", "a"});
+    expect_one_line(f, 1);
+    EXPECT_THAT(f.err, HasSubstr(name));
+    expect_one_line(assay({"inspect", path(name)}), 1);
+  }
+  EXPECT_THAT(assay({"inspect", path("prose.txt")}).err, HasSubstr("no file that assay knows"));
+}
+
 TEST_F(RunTest, BadGraphsAreOneLine) {
   const auto expect_bad = [&](const std::string& text, const std::string& message) {
     write("bad.pbtxt", text);
@@ -147,6 +209,7 @@ TEST_F(RunTest, InspectSaysWhatAGraphHolds) {
   Finished f = assay({"inspect", path("g.pbtxt")});
   EXPECT_EQ(f.code, 0) << f.err;
   EXPECT_THAT(f.out, HasSubstr("11 nodes"));
+  EXPECT_THAT(f.out, HasSubstr("x  float32 of any shape\n"));
   EXPECT_THAT(f.out, HasSubstr("not supported by Assay: FrobnicateV7 1"));
   EXPECT_THAT(f.out, HasSubstr("fc1/w"));
   f = assay({"inspect", path("g.pbtxt"), "--json"});

@@ -209,6 +209,19 @@ TEST_F(TrainTest, WrongUsageIsOneLineAndExitCode2) {
     expect_one_line(f);
   }
   EXPECT_FALSE(fs::exists(path("r")));
+  EXPECT_THAT(assay({"frobnicate"}).err, HasSubstr("no command 'frobnicate'"));
+  EXPECT_THAT(assay({"train", "lstm"}).err, HasSubstr("no command 'lstm'"));
+  EXPECT_EQ(assay(train("r", {"--dim", "2147483648"})).code, 2);
+  EXPECT_THAT(assay(train("r", {"--dim", "-3"})).err, HasSubstr("--dim: expected a whole number"));
+  for (const auto& wrong :
+       {train("r", {"--text", ""}), std::vector<std::string>{"train", "word2vec", "--run", ""},
+        std::vector<std::string>{"vectors", path("r"), "--out", path(".")},
+        std::vector<std::string>{"vectors", path("r"), "--out", path("no/v")}}) {
+    const Finished f = assay(wrong);
+    EXPECT_EQ(f.code, 2) << f.err;
+    expect_one_line(f);
+  }
+  EXPECT_THAT(assay({"train", "word2vec", "--help"}).out, Not(HasSubstr("INT in")));
   for (const char* command : {"train", "neighbors", "vectors", "run", "inspect", "ops"}) {
     const Finished help = assay({command, "--help"});
     EXPECT_EQ(help.code, 0);
@@ -259,6 +272,15 @@ TEST_F(TrainTest, BadRunFoldersAreOneClearLine) {
     EXPECT_EQ(f.code, 1) << name;
     expect_one_line(f);
     EXPECT_THAT(f.err, HasSubstr(name));
+  }
+  fs::create_directory(path("partial"));
+  std::ofstream(path("partial") + "/run.json")
+      << R"({"format":1,"model":"word2vec","parameters":{"vocab":100}})";
+  for (const Finished& f :
+       {assay(train("partial", {})), assay({"neighbors", path("partial"), "word"})}) {
+    EXPECT_EQ(f.code, 1);
+    expect_one_line(f);
+    EXPECT_THAT(f.err, HasSubstr("partial"));
   }
   EXPECT_EQ(fs::file_size(path("file")), 7u);
   EXPECT_EQ(files_in(path("other")).size(), 1u);
@@ -334,6 +356,8 @@ TEST_F(TrainTest, FullDiskWhileSavingKeepsTheLastCheckpoint) {
   const Finished f = Process({"/bin/bash", "-c", command}).finish();
   EXPECT_EQ(f.code, 1) << f.out << f.err;
   expect_one_line(f);
+  EXPECT_THAT(f.err, HasSubstr("the same command resumes"));
+  EXPECT_THAT(f.err, Not(HasSubstr("unique_ptr.h")));
   const Finished near = assay({"neighbors", path("run"), "bb"});
   EXPECT_EQ(near.code, 0) << near.err;
   const Finished on = assay(train("run", {"--steps", "300"}));

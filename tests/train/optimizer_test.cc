@@ -248,6 +248,7 @@ TEST(Optimizer, ErrorsSayWhatIsWrong) {
   const Error no_gradient = error_of([&] { optimizer.minimize(unrelated); });
   EXPECT_EQ(no_gradient.code(), Code::kInvalidArgument);
   EXPECT_THAT(no_gradient.what(), HasSubstr("'w:0'"));
+  EXPECT_THAT(no_gradient.where(), HasSubstr("optimizer_test.cc"));
   const Error integer = error_of([&] { optimizer.minimize(constant(1)); });
   EXPECT_THAT(integer.what(), HasSubstr("int32"));
   EXPECT_THAT(error_of([] { AdagradOptimizer(0.1, {.initial_accumulator_value = 0}); }).what(),
