@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -87,6 +89,17 @@ std::vector<std::string> default_text() {
   return {kDictionary};
 }
 
+/// run.json and event files hold these names, and both are UTF-8.
+void check_name(const char* flag, const std::string& name) {
+  if (name.empty()) throw UsageError(fmt::format("{}: the name is empty", flag));
+  try {
+    static_cast<void>(nlohmann::json(name).dump());
+  } catch (const nlohmann::json::type_error&) {
+    throw UsageError(fmt::format(
+        "{} '{}': the name is not UTF-8, as the files of a run are; rename it", flag, name));
+  }
+}
+
 void check_usage(const Word2vecFlags& flags) {
   const auto& m = flags.model;
   if (m.sampled >= m.vocab) {
@@ -107,10 +120,8 @@ std::int64_t steps_of(const Word2vecFlags& flags, const word2vec::SkipGramPairs&
 
 int train_word2vec(Word2vecFlags flags, const CLI::App& command,
                    const std::vector<std::string>& command_line) {
-  if (flags.run.empty()) throw UsageError("--run: the name of the run folder is empty");
-  for (const std::string& text : flags.text) {
-    if (text.empty()) throw UsageError("--text: the name of a file is empty");
-  }
+  check_name("--run", flags.run);
+  for (const std::string& text : flags.text) check_name("--text", text);
   const bool exists = train::is_run_dir(flags.run);
   if (exists) {
     const train::RunInfo info = train::read_run_info(flags.run);

@@ -214,7 +214,8 @@ TEST_F(TrainTest, WrongUsageIsOneLineAndExitCode2) {
   EXPECT_EQ(assay(train("r", {"--dim", "2147483648"})).code, 2);
   EXPECT_THAT(assay(train("r", {"--dim", "-3"})).err, HasSubstr("--dim: expected a whole number"));
   for (const auto& wrong :
-       {train("r", {"--text", ""}), std::vector<std::string>{"train", "word2vec", "--run", ""},
+       {train("r", {"--text", ""}), train("r", {"--text", path("\xff.txt")}), train("r\xfe", {}),
+        std::vector<std::string>{"train", "word2vec", "--run", ""},
         std::vector<std::string>{"vectors", path("r"), "--out", path(".")},
         std::vector<std::string>{"vectors", path("r"), "--out", path("no/v")}}) {
     const Finished f = assay(wrong);
