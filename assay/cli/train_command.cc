@@ -160,6 +160,8 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   options.save_every = flags.save_every;
   options.summary_every = flags.summary_every;
   options.skip_step = std::clamp<std::int64_t>(options.steps / 10, 1, kNotesWindow);
+  // A run of millions of steps would fill the screen with windows.
+  if (options.steps >= 200 * kNotesWindow) options.skip_step = 10 * kNotesWindow;
   options.checkpoint_name = "skip-gram";
   options.threads = flags.threads;
   options.stop = &g_stop;
