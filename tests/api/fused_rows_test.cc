@@ -40,13 +40,14 @@ TEST_F(FusedRowsTest, AMatrixIsNotOverwrittenWhileARowOfItIsRead) {
     const auto x = placeholder(float32, {8, columns});
     const auto matrix = x * 2.0F;
     const auto row = slice(matrix, {0, 0}, {1, columns});
-    const auto sum = matrix + row;
+    // What is fetched is never written over; the sum is only passed on.
+    const auto sum = transpose(matrix + row);
     const Tensor value = random({8, columns}, 1);
     Session s({.graph = &graph_, .threads = 1});
     const Tensor got = s.run(sum, {{x, value}});
     for (std::int64_t r = 0; r < 8; ++r) {
       for (std::int64_t c = 0; c < columns; ++c) {
-        ASSERT_EQ(got.data<float>()[r * columns + c],
+        ASSERT_EQ(got.data<float>()[c * 8 + r],
                   2 * value.data<float>()[r * columns + c] + 2 * value.data<float>()[c])
             << r << "," << c;
       }
