@@ -81,8 +81,8 @@ Initializer variance_scaling_initializer(const VarianceScalingOptions& options) 
     internal::invalid_here("variance_scaling_initializer: scale must be above 0, got {}",
                            options.scale);
   }
-  return [options](const Shape& shape, DType dtype) {
-    const Fans fans = fans_of(shape);
+  return [options](const Shape& shape, DType dtype, const Shape& full) {
+    const Fans fans = fans_of(full);
     double fan = fans.in;
     if (options.mode == FanMode::kFanOut) fan = fans.out;
     if (options.mode == FanMode::kFanAvg) fan = (fans.in + fans.out) / 2.0;
@@ -128,9 +128,9 @@ Initializer lecun_uniform(const SeedOption& options) {
 }
 
 Initializer uniform_unit_scaling_initializer(const UnitScalingOptions& options) {
-  return [options](const Shape& shape, DType dtype) {
+  return [options](const Shape& shape, DType dtype, const Shape& full) {
     double inputs = 1;
-    for (int i = 0; i + 1 < shape.rank(); ++i) inputs *= static_cast<double>(shape[i]);
+    for (int i = 0; i + 1 < full.rank(); ++i) inputs *= static_cast<double>(full[i]);
     const double limit = std::sqrt(3 / std::max(inputs, 1.0)) * options.factor;
     return random_uniform(shape, -limit, limit, {.dtype = dtype, .seed = options.seed});
   };

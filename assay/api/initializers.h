@@ -12,21 +12,33 @@
 namespace assay {
 
 /// Makes the first value of a variable of a given shape and dtype. Any function
-/// (Shape, DType) -> Output is one. Default: none, the variable scope's is taken.
+/// (Shape, DType) -> Output is one, or (Shape, DType, Shape) -> Output: the last is the shape of
+/// the whole variable where only a part of it is made. Default: none, the variable scope's is
+/// taken.
 class Initializer {
  public:
   Initializer() = default;
   template <typename F>
   requires(!std::same_as<std::remove_cvref_t<F>, Initializer> &&
            std::is_invocable_r_v<Output, F&, const Shape&, DType>) Initializer(F make)
+      : make_([make = std::move(make)](const Shape& shape, DType dtype, const Shape&) mutable {
+          return Output(make(shape, dtype));
+        }) {}
+  template <typename F>
+  requires(!std::same_as<std::remove_cvref_t<F>, Initializer> &&
+           std::is_invocable_r_v<Output, F&, const Shape&, DType, const Shape&>) Initializer(F make)
       : make_(std::move(make)) {}
 
   bool defined() const { return static_cast<bool>(make_); }
   /// Builds the nodes in the current scopes.
-  Output operator()(const Shape& shape, DType dtype) const { return make_(shape, dtype); }
+  Output operator()(const Shape& shape, DType dtype) const { return make_(shape, dtype, shape); }
+  /// The same for a part of a variable of shape `full`.
+  Output operator()(const Shape& shape, DType dtype, const Shape& full) const {
+    return make_(shape, dtype, full);
+  }
 
  private:
-  std::function<Output(const Shape&, DType)> make_;
+  std::function<Output(const Shape&, DType, const Shape&)> make_;
 };
 
 /// Zeros (false, empty strings).

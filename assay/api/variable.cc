@@ -1,5 +1,7 @@
 #include "assay/api/variable.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "assay/api/apply_op.h"
@@ -10,6 +12,14 @@
 #include "assay/graph/scope.h"
 
 namespace assay {
+
+std::string SaveSlice::spec() const {
+  std::vector<std::string> extents;
+  for (std::size_t i = 0; i < offset.size(); ++i) {
+    extents.push_back(fmt::format("{},{}", offset[i], shape[static_cast<int>(i)]));
+  }
+  return fmt::format("{} {}", fmt::join(full_shape.dims(), " "), fmt::join(extents, ":"));
+}
 
 std::string VariableState::name() const {
   return ref_.name();
@@ -23,6 +33,13 @@ std::string VariableState::to_bytes() const {
   def.set_snapshot_name(snapshot_.name());
   def.set_is_resource(is_resource_);
   def.set_trainable(trainable_);
+  if (save_slice_) {
+    auto& slice = *def.mutable_save_slice_info_def();
+    slice.set_full_name(save_slice_->full_name);
+    for (const std::int64_t n : save_slice_->full_shape.dims()) slice.add_full_shape(n);
+    for (const std::int64_t n : save_slice_->offset) slice.add_var_offset(n);
+    for (const std::int64_t n : save_slice_->shape.dims()) slice.add_var_shape(n);
+  }
   return def.SerializeAsString();
 }
 
@@ -85,6 +102,22 @@ class VariableMaker {
     }
     state->is_resource_ = def.is_resource();
     state->trainable_ = def.trainable();
+    if (def.has_save_slice_info_def()) {
+      const auto& slice = def.save_slice_info_def();
+      const std::string full = prefix + slice.full_name();
+      const auto sizes = [](const auto& list) {
+        return std::vector<std::int64_t>(list.begin(), list.end());
+      };
+      if (slice.full_shape_size() != slice.var_offset_size() ||
+          slice.full_shape_size() != slice.var_shape_size()) {
+        fail(Code::kDataLoss, "variable '{}': its place in '{}' is damaged", def.variable_name(),
+             full);
+      }
+      state->save_slice_ = {.full_name = full,
+                            .full_shape = Shape(sizes(slice.full_shape())),
+                            .offset = sizes(slice.var_offset()),
+                            .shape = Shape(sizes(slice.var_shape()))};
+    }
     const Node& node = *state->ref_.node;
     state->dtype_ = def.is_resource() ? node.attr<DType>("dtype") : base_dtype(state->ref_.dtype());
     state->shape_ = node.attr_or<PartialShape>("shape", PartialShape::unknown());

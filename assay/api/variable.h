@@ -15,6 +15,16 @@
 
 namespace assay {
 
+/// Where a part of a partitioned variable lies in the whole (SaveSliceInfo).
+struct SaveSlice {
+  std::string full_name;  ///< of the whole, as checkpoints call it
+  Shape full_shape;
+  std::vector<std::int64_t> offset;
+  Shape shape;
+  /// "20 10 0,5:0,10": as SaveV2 and RestoreV2 take it.
+  std::string spec() const;
+};
+
 /// What a graph knows of one variable; shared by every Variable that stands for it, and the item
 /// in the graph's collections of variables.
 class VariableState : public CollectionObject {
@@ -37,6 +47,14 @@ class VariableState : public CollectionObject {
   const PartialShape& shape() const { return shape_; }
   bool trainable() const { return trainable_; }
   bool is_resource() const { return is_resource_; }
+  /// Of a part of a partitioned variable.
+  const std::optional<SaveSlice>& save_slice() const { return save_slice_; }
+  void set_save_slice(SaveSlice slice) { save_slice_ = std::move(slice); }
+  /// Gives the variable another first value, from the next initialization on.
+  void replace_initializer(Node* initializer, const Output& initial_value) {
+    initializer_ = initializer;
+    initial_value_ = initial_value;
+  }
 
  private:
   friend class VariableMaker;
@@ -48,6 +66,7 @@ class VariableState : public CollectionObject {
   PartialShape shape_;
   bool trainable_ = true;
   bool is_resource_ = false;
+  std::optional<SaveSlice> save_slice_;
 };
 
 /// How `Variable(initial_value, {...})` makes a variable.

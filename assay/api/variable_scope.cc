@@ -5,32 +5,15 @@
 
 #include "assay/api/apply_op.h"
 #include "assay/api/place_error.h"
+#include "assay/api/variable_store.h"
 
 namespace assay {
 
-/// The variables that get_variable made in a graph, and its variable scopes.
-struct VariableStore {
-  struct Entry {
-    Variable variable;
-    std::source_location where;
-  };
-  std::map<std::string, Entry> variables;
-  VariableScopeHandle scope;
-  /// How often a variable scope of a name was opened inside its parent.
-  std::map<std::string, int> counts;
-
-  void close_subscopes(const std::string& name) {
-    for (auto& [key, count] : counts) {
-      if (key.starts_with(name + "/")) count = 0;
-    }
-  }
-
-  static VariableStore& of(Graph& graph) {
-    std::any& slot = graph.attachment("variable_store");
-    if (!slot.has_value()) slot = std::make_shared<VariableStore>();
-    return *std::any_cast<std::shared_ptr<VariableStore>&>(slot);
-  }
-};
+VariableStore& VariableStore::of(Graph& graph) {
+  std::any& slot = graph.attachment("variable_store");
+  if (!slot.has_value()) slot = std::make_shared<VariableStore>();
+  return *std::any_cast<std::shared_ptr<VariableStore>&>(slot);
+}
 
 VariableScopeHandle get_variable_scope() {
   return VariableStore::of(current_graph()).scope;
@@ -155,7 +138,7 @@ Initializer default_initializer(const std::string& name, DType dtype) {
 }
 
 Variable make(const std::string& name, const std::optional<PartialShape>& shape, DType dtype,
-              Initializer initializer, const VariableOptions& options) {
+              Initializer initializer, const VariableOptions& options, const Shape* full_shape) {
   NewVariableOptions made{.trainable = options.trainable,
                           .collections = options.collections,
                           .validate_shape = options.validate_shape,
@@ -174,7 +157,8 @@ Variable make(const std::string& name, const std::optional<PartialShape>& shape,
   made.dtype = dtype;
   const Shape sizes = shape->to_shape();
   return internal::make_variable(
-      {}, [&] { return initializer(sizes, dtype); }, made);
+      {}, [&] { return initializer(sizes, dtype, full_shape != nullptr ? *full_shape : sizes); },
+      made);
 }
 
 void regularize(Graph& graph, const Variable& v, const Regularizer& regularizer) {
@@ -184,36 +168,14 @@ void regularize(Graph& graph, const Variable& v, const Regularizer& regularizer)
   if (loss) graph.add_to_collection(graph_keys::kRegularizationLosses, loss);
 }
 
-Variable get(const std::string& name, const std::optional<PartialShape>& shape,
-             const VariableOptions& options) {
-  if (options.initial_value.defined() && (shape || options.initializer.defined())) {
-    internal::invalid_here(
-        "get_variable: '{}' has an initial value, which gives the shape; {} must not be given too",
-        name, shape ? "a shape" : "an initializer");
-  }
-  Graph& graph = graph_of({&options.initial_value});
-  GraphScope graph_scope(graph);
-  VariableStore& store = VariableStore::of(graph);
+}  // namespace
+
+Variable internal::get_single_variable(VariableStore& store, const std::string& full,
+                                       const std::optional<PartialShape>& shape, DType dtype,
+                                       VariableOptions options, const Shape* full_shape) {
   const VariableScopeHandle scope = store.scope;
-  const std::string full = scope.name().empty() ? name : fmt::format("{}/{}", scope.name(), name);
-  NameScope top(graph, "");
-  VariableOptions chosen = options;
+  if (!options.use_resource) options.use_resource = scope.use_resource();
   const DType asked = base_dtype(options.dtype);
-  DType dtype = asked;
-  if (options.initial_value.defined()) {
-    if (asked == DType::kInvalid) {
-      dtype = options.initial_value.dtype();
-    } else {
-      // TensorFlow converts the value once to look at its dtype; the node stays in the graph.
-      if (options.initial_value.is_constant()) {
-        chosen.initial_value = convert_constant(options.initial_value.constant(), asked);
-      }
-      convert_to_tensor(chosen.initial_value, "", asked);
-    }
-  } else if (dtype == DType::kInvalid) {
-    dtype = scope.dtype();
-  }
-  if (!chosen.use_resource) chosen.use_resource = scope.use_resource();
   const auto found = store.variables.find(full);
   if (found != store.variables.end()) {
     if (scope.reuse().is_false()) {
@@ -234,13 +196,51 @@ Variable get(const std::string& name, const std::optional<PartialShape>& shape,
                             full, place_of(PlaceScope::current())),
                 full, place_of(PlaceScope::current()));
   }
-  const Variable v =
-      make(full, shape, dtype,
-           options.initializer.defined() ? options.initializer : scope.initializer(), chosen);
+  const Variable v = make(full, shape, dtype,
+                          options.initializer.defined() ? options.initializer : scope.initializer(),
+                          options, full_shape);
   store.variables[full] = {v, PlaceScope::current()};
   const Regularizer& regularizer = options.regularizer ? options.regularizer : scope.regularizer();
-  if (regularizer) regularize(graph, v, regularizer);
+  if (regularizer) regularize(v.graph(), v, regularizer);
   return v;
+}
+
+namespace {
+
+Variable get(const std::string& name, const std::optional<PartialShape>& shape,
+             const VariableOptions& options) {
+  if (options.initial_value.defined() && (shape || options.initializer.defined())) {
+    internal::invalid_here(
+        "get_variable: '{}' has an initial value, which gives the shape; {} must not be given too",
+        name, shape ? "a shape" : "an initializer");
+  }
+  Graph& graph = graph_of({&options.initial_value});
+  GraphScope graph_scope(graph);
+  VariableStore& store = VariableStore::of(graph);
+  const VariableScopeHandle scope = store.scope;
+  const std::string full = scope.name().empty() ? name : fmt::format("{}/{}", scope.name(), name);
+  if (store.variables.contains(full + "/part_0") && !store.variables.contains(full)) {
+    internal::invalid_here(
+        "get_variable: '{}' exists already, in parts; get_partitioned_variable() shares it", full);
+  }
+  NameScope top(graph, "");
+  VariableOptions chosen = options;
+  const DType asked = base_dtype(options.dtype);
+  DType dtype = asked;
+  if (options.initial_value.defined()) {
+    if (asked == DType::kInvalid) {
+      dtype = options.initial_value.dtype();
+    } else {
+      // TensorFlow converts the value once to look at its dtype; the node stays in the graph.
+      if (options.initial_value.is_constant()) {
+        chosen.initial_value = convert_constant(options.initial_value.constant(), asked);
+      }
+      convert_to_tensor(chosen.initial_value, "", asked);
+    }
+  } else if (dtype == DType::kInvalid) {
+    dtype = scope.dtype();
+  }
+  return internal::get_single_variable(store, full, shape, dtype, chosen);
 }
 
 }  // namespace

@@ -105,6 +105,9 @@ proto::MetaGraphDef to_meta_graph_def(const Graph& graph, const proto::SaverDef*
       graph,
       {.add_shapes = options.add_shapes, .strip_default_attrs = options.strip_default_attrs});
   auto* info = out.mutable_meta_info_def();
+  // The TensorFlow whose vocabulary and collections these are: readers go by it.
+  info->set_tensorflow_version("1.15.5");
+  info->set_tensorflow_git_version("unknown");
   info->set_stripped_default_attrs(options.strip_default_attrs);
   write_op_list(graph, *info->mutable_stripped_op_list());
   if (saver != nullptr) *out.mutable_saver_def() = *saver;

@@ -190,6 +190,11 @@ ResourceStore& Session::resources() const {
   return state_->resources;
 }
 
+void Session::exclusive(const std::function<void(ResourceStore&)>& fn) {
+  const std::unique_lock lock(state_->running);
+  fn(state_->resources);
+}
+
 Callable Session::make_callable(CallableOptions options) {
   for (const Output& o : options.feeds) check_same_graph(graph(), o.node, "feed");
   for (const Output& o : options.fetches) check_same_graph(graph(), o.node, "fetch");

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -23,21 +22,7 @@ struct Feed {
   Feed(Output target, Tensor value) : target(target), value(std::move(value)) {}
   /// A number, converted to the target's dtype (a scalar).
   Feed(Output target, double number);
-  /// The same; exact for an int64 target.
-  template <std::integral T>
-  Feed(Output target, T number) : target(target), value(integer_as(target, number)) {}
-
- private:
-  template <std::integral T>
-  static Tensor integer_as(Output target, T number) {
-    if constexpr (!std::same_as<T, bool>) {
-      if (target && base_dtype(target.dtype()) == DType::kInt64 &&
-          std::in_range<std::int64_t>(number)) {
-        return Tensor::scalar(static_cast<std::int64_t>(number));
-      }
-    }
-    return Feed(target, static_cast<double>(number)).value;
-  }
+  Feed(Output target, int number) : Feed(target, static_cast<double>(number)) {}
 };
 
 /// How a session works.
@@ -99,6 +84,11 @@ class Session {
 
   /// The session's variables, random states and iterators.
   ResourceStore& resources() const;
+
+  /// Calls `fn` with them while no run is under way and none can begin: what it reads is of one
+  /// moment, and it may write too. It must not run anything in this session: that would wait for
+  /// ever. What it throws goes through.
+  void exclusive(const std::function<void(ResourceStore&)>& fn);
 
   /// The program for this request with the shapes of `feeds`, as text: one line a step.
   std::string describe_program(const std::vector<Feed>& feeds, const std::vector<Output>& fetches,

@@ -6,6 +6,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
+#include "assay/format/bundle_files.h"
 #include "assay/format/bundle_reader.h"
 #include "assay/format/proto/checkpoint.pb.h"
 #include "assay/format/proto_io.h"
@@ -15,7 +16,7 @@ namespace assay::train {
 namespace {
 
 constexpr std::uint64_t kMaxStateBytes = std::uint64_t{1} << 24;
-constexpr const char* kSessionSuffix = ".session";
+constexpr const char* kSetAside = ".damaged";
 
 std::string state_file(const std::string& dir, const std::string& latest_filename) {
   return join_path(dir.empty() ? "." : dir,
@@ -33,54 +34,32 @@ std::string relative_to(const std::string& path, const std::string& dir) {
   return made.empty() ? path : made.string();
 }
 
-/// "model.ckpt-7" of "model.ckpt-7.data-00000-of-00001", or "" for other names.
-bool is_data_file_of(const std::string& name, const std::string& base) {
-  const std::string start = base + ".data-";
-  return name.starts_with(start) && name.size() == start.size() + 14 &&
-         name.substr(start.size() + 5, 4) == "-of-";
+/// Whether `suffix` is ".data-00000-of-00001".
+bool is_data_suffix(std::string_view suffix) {
+  return suffix.starts_with(".data-") && suffix.size() == 20 && suffix.substr(11, 4) == "-of-";
 }
 
-void remove_if_there(const std::string& path) {
-  FileSystem& fs = posix_file_system();
-  if (fs.exists(path)) fs.remove(path);
-}
-
-/// The files of one bundle, the index first.
-void remove_bundle(const std::string& prefix) {
-  FileSystem& fs = posix_file_system();
-  remove_if_there(prefix + ".index");
-  const std::string dir = parent_directory(prefix);
-  const std::string base = std::filesystem::path(prefix).filename().string();
-  if (!fs.is_directory(dir)) return;
-  for (const std::string& name : fs.list(dir)) {
-    if (is_data_file_of(name, base)) fs.remove(join_path(dir, name));
-  }
-}
-
-/// The number after the last '-', or -1.
-std::int64_t step_of(const std::string& prefix) {
-  const auto dash = prefix.rfind('-');
-  if (dash == std::string::npos || dash + 1 == prefix.size() || prefix.size() - dash > 19)
-    return -1;
-  std::int64_t step = 0;
-  for (std::size_t i = dash + 1; i < prefix.size(); ++i) {
-    if (std::isdigit(static_cast<unsigned char>(prefix[i])) == 0) return -1;
-    step = step * 10 + (prefix[i] - '0');
-  }
-  return step;
+/// Whether a prefix is one of a checkpoint set aside: "m-7.damaged", "m-7.damaged-2".
+bool is_set_aside(const std::string& prefix) {
+  const auto dot = prefix.rfind(kSetAside);
+  if (dot == std::string::npos) return false;
+  const std::string rest = prefix.substr(dot + std::string_view(kSetAside).size());
+  return rest.empty() || (rest.size() > 1 && rest[0] == '-' &&
+                          rest.find_first_not_of("0123456789", 1) == std::string::npos);
 }
 
 }  // namespace
 
 std::optional<CheckpointState> get_checkpoint_state(const std::string& checkpoint_dir,
-                                                    const std::string& latest_filename) {
-  FileSystem& fs = posix_file_system();
+                                                    const std::string& latest_filename,
+                                                    FileSystem& file_system) {
   const std::string path = state_file(checkpoint_dir, latest_filename);
-  const auto info = fs.stat(path);
+  const auto info = file_system.stat(path);
   if (!info || info->is_directory) return std::nullopt;
   proto::CheckpointState message;
   try {
-    message = format::parse_text<proto::CheckpointState>(read_file(fs, path, kMaxStateBytes), path);
+    message = format::parse_text<proto::CheckpointState>(
+        read_file(file_system, path, kMaxStateBytes), path);
   } catch (const Error& e) {
     if (e.code() != Code::kInvalidArgument) throw;
     fail(Code::kDataLoss, "the checkpoint state file is damaged: {}", e.message());
@@ -100,11 +79,16 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& checkpoin
   return state;
 }
 
-void update_checkpoint_state(const std::string& save_dir, CheckpointState state,
-                             const std::string& latest_filename, bool save_relative_paths) {
+std::string generate_checkpoint_state(const std::string& save_dir, CheckpointState state,
+                                      bool save_relative_paths) {
   auto& all = state.all_model_checkpoint_paths;
   if (all.empty() || all.back() != state.model_checkpoint_path) {
     all.push_back(state.model_checkpoint_path);
+  }
+  const auto& times = state.all_model_checkpoint_timestamps;
+  if (!times.empty() && times.size() != all.size()) {
+    invalid_argument("the state of '{}' has {} timestamps for {} checkpoints", save_dir,
+                     times.size(), all.size());
   }
   const auto stored = [&](const std::string& p) {
     const bool relative = is_absolute(p) ? save_relative_paths : !is_absolute(save_dir);
@@ -113,37 +97,96 @@ void update_checkpoint_state(const std::string& save_dir, CheckpointState state,
   proto::CheckpointState message;
   message.set_model_checkpoint_path(stored(state.model_checkpoint_path));
   for (const std::string& p : all) message.add_all_model_checkpoint_paths(stored(p));
-  for (const double t : state.all_model_checkpoint_timestamps) {
-    message.add_all_model_checkpoint_timestamps(t);
-  }
+  for (const double t : times) message.add_all_model_checkpoint_timestamps(t);
   if (state.last_preserved_timestamp > 0) {
     message.set_last_preserved_timestamp(state.last_preserved_timestamp);
   }
+  return format::to_text(message);
+}
+
+void update_checkpoint_state(const std::string& save_dir, CheckpointState state,
+                             const std::string& latest_filename, bool save_relative_paths,
+                             FileSystem& file_system) {
   const std::string path = state_file(save_dir, latest_filename);
   if (path == state.model_checkpoint_path) {
     invalid_argument("the checkpoint '{}' and the state file have one name; use another one", path);
   }
-  atomic_write_file(posix_file_system(), path, format::to_text(message));
+  atomic_write_file(file_system, path,
+                    generate_checkpoint_state(save_dir, std::move(state), save_relative_paths));
 }
 
 std::optional<std::string> latest_checkpoint(const std::string& checkpoint_dir,
-                                             const std::string& latest_filename) {
-  const auto state = get_checkpoint_state(checkpoint_dir, latest_filename);
-  if (!state || !checkpoint_exists(state->model_checkpoint_path)) return std::nullopt;
+                                             const std::string& latest_filename,
+                                             FileSystem& file_system) {
+  const auto state = get_checkpoint_state(checkpoint_dir, latest_filename, file_system);
+  if (!state || !checkpoint_exists(state->model_checkpoint_path, file_system)) return std::nullopt;
   return state->model_checkpoint_path;
 }
 
-bool checkpoint_exists(const std::string& prefix) {
-  FileSystem& fs = posix_file_system();
-  if (fs.exists(prefix + ".index")) return true;
-  const auto info = fs.stat(prefix);
+bool checkpoint_exists(const std::string& prefix, FileSystem& file_system) {
+  if (file_system.exists(prefix + ".index")) return true;
+  const auto info = file_system.stat(prefix);
   return info && !info->is_directory;
 }
 
-void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_suffix) {
-  remove_bundle(prefix);
-  remove_bundle(prefix + kSessionSuffix);
-  remove_if_there(meta_graph_filename(prefix, meta_graph_suffix));
+std::vector<double> get_checkpoint_mtimes(const std::vector<std::string>& prefixes,
+                                          FileSystem& file_system) {
+  std::vector<double> times;
+  for (const std::string& prefix : prefixes) {
+    auto info = file_system.stat(prefix + ".index");
+    if (!info) info = file_system.stat(prefix);
+    if (info) times.push_back(static_cast<double>(info->modified_ns) / 1e9);
+  }
+  return times;
+}
+
+std::vector<std::string> checkpoint_files(const std::string& prefix, FileSystem& file_system,
+                                          const std::string& meta_graph_suffix) {
+  const std::string dir = parent_directory(prefix);
+  if (!file_system.is_directory(dir)) return {};
+  const std::string base = std::filesystem::path(prefix).filename().string();
+  std::vector<std::string> first;
+  std::vector<std::string> rest;
+  for (const std::string& name : file_system.list(dir)) {
+    if (!name.starts_with(base)) continue;
+    std::string_view suffix = std::string_view(name).substr(base.size());
+    if (suffix.ends_with(format::kReplacingSuffix)) {
+      suffix.remove_suffix(std::string_view(format::kReplacingSuffix).size());
+    }
+    const std::string path = prefix + name.substr(base.size());
+    if (suffix == ".index") {
+      // What would replace the index goes before it, lest it counts alone.
+      first.insert(first.begin(), path);
+    } else if (is_data_suffix(suffix)) {
+      rest.push_back(path);
+    }
+  }
+  first.insert(first.end(), rest.begin(), rest.end());
+  for (const std::string& path :
+       {meta_graph_filename(prefix, meta_graph_suffix), prefix + ".pin"}) {
+    if (file_system.exists(path)) first.push_back(path);
+  }
+  return first;
+}
+
+void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_suffix,
+                       FileSystem& file_system) {
+  for (const std::string& path : checkpoint_files(prefix, file_system, meta_graph_suffix)) {
+    file_system.remove(path);
+  }
+}
+
+std::string set_aside_checkpoint(const std::string& prefix, FileSystem& file_system) {
+  const std::string dir = parent_directory(prefix);
+  std::string aside = prefix + kSetAside;
+  for (int i = 2; !checkpoint_files(aside, file_system).empty(); ++i) {
+    aside = fmt::format("{}{}-{}", prefix, kSetAside, i);
+  }
+  for (const std::string& path : checkpoint_files(prefix, file_system)) {
+    file_system.rename(path, aside + path.substr(prefix.size()));
+  }
+  file_system.sync_directory(dir);
+  return aside;
 }
 
 std::string meta_graph_filename(const std::string& prefix, const std::string& meta_graph_suffix) {
@@ -161,36 +204,50 @@ std::string meta_graph_filename(const std::string& prefix, const std::string& me
   return base + "." + meta_graph_suffix;
 }
 
-std::vector<CheckpointVariable> list_variables(const std::string& prefix_or_dir) {
+std::vector<CheckpointVariable> list_variables(const std::string& prefix_or_dir,
+                                               FileSystem& file_system) {
   std::string prefix = prefix_or_dir;
-  if (posix_file_system().is_directory(prefix)) {
-    const auto latest = latest_checkpoint(prefix);
+  if (file_system.is_directory(prefix)) {
+    const auto latest = latest_checkpoint(prefix, {}, file_system);
     if (!latest) fail(Code::kNotFound, "the folder '{}' holds no checkpoint", prefix);
     prefix = *latest;
   }
-  const format::BundleReader reader(prefix);
+  const format::BundleReader reader(prefix, file_system);
   std::vector<CheckpointVariable> all;
   for (const auto& [name, entry] : reader.entries()) {
+    if (name.starts_with("_assay/")) continue;
     all.push_back({.name = name, .dtype = entry.dtype, .shape = entry.shape});
   }
   return all;
 }
 
-std::vector<std::string> find_checkpoints(const std::string& checkpoint_dir) {
-  FileSystem& fs = posix_file_system();
-  if (!fs.is_directory(checkpoint_dir)) return {};
+std::int64_t checkpoint_step(const std::string& prefix) {
+  const auto dash = prefix.rfind('-');
+  if (dash == std::string::npos || dash + 1 == prefix.size() || prefix.size() - dash > 19)
+    return -1;
+  std::int64_t step = 0;
+  for (std::size_t i = dash + 1; i < prefix.size(); ++i) {
+    if (std::isdigit(static_cast<unsigned char>(prefix[i])) == 0) return -1;
+    step = step * 10 + (prefix[i] - '0');
+  }
+  return step;
+}
+
+std::vector<std::string> find_checkpoints(const std::string& checkpoint_dir,
+                                          FileSystem& file_system) {
+  if (!file_system.is_directory(checkpoint_dir)) return {};
   struct Found {
     std::string prefix;
     std::int64_t step;
     std::int64_t modified_ns;
   };
   std::vector<Found> found;
-  for (const std::string& name : fs.list(checkpoint_dir)) {
+  for (const std::string& name : file_system.list(checkpoint_dir)) {
     if (!name.ends_with(".index")) continue;
     const std::string prefix = join_path(checkpoint_dir, name.substr(0, name.size() - 6));
-    if (prefix.ends_with(kSessionSuffix)) continue;
-    const auto info = fs.stat(prefix + ".index");
-    found.push_back({prefix, step_of(prefix), info ? info->modified_ns : 0});
+    if (is_set_aside(prefix)) continue;
+    const auto info = file_system.stat(prefix + ".index");
+    found.push_back({prefix, checkpoint_step(prefix), info ? info->modified_ns : 0});
   }
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
     return a.step != b.step ? a.step > b.step : a.modified_ns > b.modified_ns;

@@ -258,6 +258,14 @@ Variable Optimizer::initialized_slot(const Variable& variable, Initializer initi
                                 .dtype = variable.dtype(),
                                 .trainable = false,
                                 .use_resource = variable.is_resource()});
+  if (const auto& slice = variable.state()->save_slice()) {
+    // The slot of a part is a part of the whole's slot. TensorFlow cuts the slot's own name where
+    // the variable's would end, also when the slot is under another scope: checkpoints have it so.
+    SaveSlice of_slot = *slice;
+    const std::string name = made.op_name();
+    of_slot.full_name += "/" + name.substr(std::min(name.size(), variable.op_name().size() + 1));
+    made.state()->set_save_slice(std::move(of_slot));
+  }
   named.emplace(variable.node(), made);
   return made;
 }

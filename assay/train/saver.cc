@@ -1,318 +1,391 @@
 #include "assay/train/saver.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <filesystem>
+#include <limits>
+#include <mutex>
+#include <set>
+#include <thread>
 
-#include "assay/api/apply_op.h"
-#include "assay/api/control_flow.h"
-#include "assay/base/file_system.h"
 #include "assay/base/log.h"
 #include "assay/format/bundle_reader.h"
 #include "assay/format/bundle_writer.h"
 #include "assay/format/proto/meta_graph.pb.h"
 #include "assay/format/proto_io.h"
 #include "assay/graph/scope.h"
-#include "assay/graph/shape_context.h"
+#include "assay/train/saver_files.h"
+#include "assay/train/saver_restore.h"
 
 namespace assay::train {
 
 namespace {
 
-constexpr const char* kSessionSuffix = ".session";
-
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// The variables to save by the names they have in the checkpoint, sorted.
-std::map<std::string, Variable> named_variables(const SaverOptions& options) {
-  if (!options.names.empty()) {
+void add_saveable(std::map<std::string, std::vector<Saveable>>& by_name, const std::string& name,
+                  const Variable& v, const std::string& slice) {
+  if (name.starts_with(kReservedPrefix)) {
+    invalid_argument(
+        "Saver: the variable '{}' cannot be saved as '{}': names that begin with "
+        "'{}' are taken",
+        v.op_name(), name, kReservedPrefix);
+  }
+  std::vector<Saveable>& there = by_name[name];
+  for (const Saveable& other : there) {
+    if (other.variable == v) return;
+    if (slice.empty() || other.slice.empty()) {
+      invalid_argument("Saver: two variables are called '{}' ({} and {})", name,
+                       other.variable.node()->place(), v.node()->place());
+    }
+  }
+  there.push_back({name, v, slice});
+}
+
+/// What to save, sorted by the names in the checkpoint; parts of one tensor by their own names.
+std::vector<Saveable> saveables_of(const SaverOptions& options) {
+  std::map<std::string, std::vector<Saveable>> by_name;
+  if (!options.names.empty() || !options.names_of_parts.empty()) {
     if (!options.var_list.empty()) {
       invalid_argument("Saver: give var_list or names, not both");
     }
-    return options.names;
-  }
-  std::map<std::string, Variable> named;
-  for (const Variable& v : options.var_list.empty() ? global_variables() : options.var_list) {
-    const auto [there, added] = named.emplace(v.op_name(), v);
-    if (!added && !(there->second == v)) {
-      invalid_argument("Saver: two variables are called '{}' ({} and {})", v.op_name(),
-                       there->second.node()->place(), v.node()->place());
+    for (const auto& [name, v] : options.names) add_saveable(by_name, name, v, "");
+    for (const auto& [name, parts] : options.names_of_parts) {
+      for (const Variable& v : parts) {
+        const auto& slice = v.state()->save_slice();
+        if (!slice) {
+          invalid_argument("Saver: '{}' is no part of a partitioned variable", v.op_name());
+        }
+        add_saveable(by_name, name, v, slice->spec());
+      }
+    }
+  } else {
+    for (const Variable& v : options.var_list.empty() ? global_variables() : options.var_list) {
+      const auto& slice = v.state()->save_slice();
+      add_saveable(by_name, slice ? slice->full_name : v.op_name(), v, slice ? slice->spec() : "");
     }
   }
-  return named;
-}
-
-/// The node that puts a restored tensor into its variable.
-Node* restore_variable(const Variable& variable, Output restored, bool reshape) {
-  const PartialShape& shape = variable.shape();
-  Output value = restored;
-  if (reshape) {
-    value = apply_op("Reshape", "", {Operand(value), IntList(shape)})->output();
+  std::vector<Saveable> all;
+  for (auto& [name, some] : by_name) {
+    std::stable_sort(some.begin(), some.end(), [](const Saveable& a, const Saveable& b) {
+      return a.variable.name() < b.variable.name();
+    });
+    for (Saveable& s : some) all.push_back(std::move(s));
   }
-  if (variable.is_resource()) {
-    DeviceScope device(variable.graph(), variable.node()->device());
-    value = apply_op("Identity", "", {Operand(value)})->output();
-    return apply_op("AssignVariableOp", "", {Operand(variable.ref()), Operand(value)});
-  }
-  return apply_op(
-      "Assign", "", {Operand(variable.ref()), Operand(value)},
-      {{"use_locking", true}, {"validate_shape", !reshape && shape.is_fully_defined()}});
+  return all;
 }
 
-/// What a "restore_all" node restores: pairs of an assigning node and the RestoreV2 output that
-/// it takes, found through the groups and the copies between.
-std::vector<std::pair<Node*, Output>> restored_by(Node* restore_all) {
-  std::vector<std::pair<Node*, Output>> found;
-  std::vector<Node*> stack = {restore_all};
-  while (!stack.empty()) {
-    Node* node = stack.back();
-    stack.pop_back();
-    if (node->op() == "NoOp") {
-      stack.insert(stack.end(), node->control_inputs().begin(), node->control_inputs().end());
-    } else if (node->op() == "Assign" || node->op() == "AssignVariableOp") {
-      Output value = node->input(1);
-      while (value.node->op() == "Identity") value = value.node->input(0);
-      if (value.node->op() == "RestoreV2") found.emplace_back(node, value);
-    }
-  }
-  return found;
-}
-
-/// Element `i` of a string vector that the graph holds as a constant.
-std::optional<std::string> constant_string(const Output& output, int i) {
-  const Tensor value = constant_value(output);
-  if (!value.defined() || value.dtype() != string || i >= value.num_elements()) return std::nullopt;
-  return value.data<std::string>()[i];
-}
-
-void write_session_state(const std::string& prefix, const std::map<std::string, Tensor>& state) {
-  if (state.empty()) return;
-  format::BundleWriter writer(prefix + kSessionSuffix);
-  for (const auto& [name, value] : state) writer.add(name, value);
-  writer.finish();
-}
-
-/// Removes what there is of a checkpoint; what cannot be removed is reported and stays.
-void remove_quietly(const std::string& prefix, const std::string& meta_graph_suffix = "meta") {
-  try {
-    remove_checkpoint(prefix, meta_graph_suffix);
-  } catch (const Error& e) {
-    log_warning("the checkpoint '{}' stays: {}", prefix, e.message());
-  }
+RetentionRules rules_of(const SaverOptions& options) {
+  RetentionRules rules = options.keep;
+  rules.last = options.max_to_keep;
+  // TensorFlow's default of 10000 hours stands for never.
+  const double hours = options.keep_checkpoint_every_n_hours;
+  rules.every_seconds = hours > 0 && hours < 10000 ? hours * 3600 : 0;
+  return rules;
 }
 
 }  // namespace
 
-Saver::Saver(const SaverOptions& options, std::source_location where)
-    : graph_(&current_graph()),
-      reshape_(options.reshape),
-      max_to_keep_(options.max_to_keep),
-      keep_every_n_hours_(options.keep_checkpoint_every_n_hours),
-      pad_step_number_(options.pad_step_number),
-      save_relative_paths_(options.save_relative_paths),
-      next_preserved_(now_seconds() + options.keep_checkpoint_every_n_hours * 3600) {
-  PlaceScope place(where);
-  const auto named = named_variables(options);
-  if (named.empty()) {
-    if (!options.allow_empty) invalid_argument("Saver: the graph has no variables to save");
-    empty_ = true;
-    return;
+std::optional<std::int64_t> StepNumber::get(Session& session) const {
+  if (const auto* number = std::get_if<std::int64_t>(&value_)) return *number;
+  const auto* tensor = std::get_if<Output>(&value_);
+  if (tensor == nullptr) return std::nullopt;
+  const Tensor value = session.run(*tensor);
+  if (value.num_elements() != 1 || !is_integer(value.dtype())) {
+    invalid_argument("global_step: '{}' is {}{}, it must be one integer", tensor->name(),
+                     dtype_name(value.dtype()), value.shape().str());
   }
-  std::vector<std::string> names;
-  std::vector<Operand> tensors;
-  std::vector<DType> dtypes;
-  for (const auto& [name, v] : named) {
-    names.push_back(name);
-    tensors.emplace_back(v.is_resource() ? v.state()->snapshot() : v.ref());
-    dtypes.push_back(v.dtype());
-    entries_.push_back({name, v.dtype(), v.shape(), v.node()->place()});
-  }
-  const std::vector<std::string> slices(names.size());
-
-  NameScope scope(*graph_, options.name.empty() ? "save" : options.name);
-  const AttrMap scalar = {{"shape", PartialShape::scalar()}};
-  Node* filename =
-      apply_op("PlaceholderWithDefault", "filename", {Operand(options.filename)}, scalar);
-  filename = apply_op("PlaceholderWithDefault", "Const", {Operand(filename->output())}, scalar);
-  Node* save = apply_op("SaveV2", "",
-                        {Operand(filename->output()), Operand(names), Operand(slices), tensors});
-  const Output saved = with_dependencies({save}, filename->output());
-  Node* restore = nullptr;
-  {
-    DeviceScope cpu(*graph_, "/device:CPU:0");
-    restore =
-        apply_op("RestoreV2", "", {Operand(filename->output()), Operand(names), Operand(slices)},
-                 {{"dtypes", dtypes}});
-  }
-  std::vector<Node*> assigned;
-  for (const auto& [name, v] : named) {
-    const int i = static_cast<int>(assigned.size());
-    assigned.push_back(restore_variable(v, restore->output(i), options.reshape));
-  }
-  Node* restore_all = group(assigned, {.name = "restore_all"});
-  nodes_ = {.filename_tensor_name = filename->output().name(),
-            .save_tensor_name = saved.name(),
-            .restore_op_name = restore_all->name()};
+  return dispatch_numeric(value.dtype(), [&](auto zero) {
+    return static_cast<std::int64_t>(value.data<decltype(zero)>()[0]);
+  });
 }
 
-Saver::Saver(Graph& graph, SaverNodes nodes, int max_to_keep, double keep_checkpoint_every_n_hours)
-    : graph_(&graph),
-      nodes_(std::move(nodes)),
-      max_to_keep_(max_to_keep),
-      keep_every_n_hours_(keep_checkpoint_every_n_hours),
-      next_preserved_(now_seconds() + keep_checkpoint_every_n_hours * 3600) {
-  graph.output(nodes_.filename_tensor_name);
-  graph.output(nodes_.save_tensor_name);
-  if (graph.find_node(nodes_.restore_op_name) == nullptr) {
-    fail(Code::kNotFound, "the saver's node '{}' is not in the graph", nodes_.restore_op_name);
-  }
-  for (const auto& [assign, restored] : restored_by(graph.find_node(nodes_.restore_op_name))) {
-    const auto name = constant_string(restored.node->input(1), restored.index);
-    const auto slice = constant_string(restored.node->input(2), restored.index);
-    if (!name || !slice || !slice->empty()) continue;
-    const Output variable = assign->input(0);
-    const bool validates = assign->op() == "Assign" && assign->attr_or("validate_shape", true);
-    entries_.push_back({.name = *name,
-                        .dtype = restored.dtype(),
-                        .shape = validates ? variable.shape() : PartialShape::unknown(),
-                        .place = variable.node->place()});
-  }
-}
+struct Saver::Impl {
+  Graph* graph = nullptr;
+  SaverNodes nodes;
+  ResolvedSaver resolved;
+  bool empty = false;
+  bool sharded = false;
+  double every_n_hours = 10000;
+  bool pad_step_number = false;
+  bool save_relative_paths = false;
+  FileSystem* fs = nullptr;
 
-std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
-  const std::string latest =
-      options.latest_filename.empty() ? "checkpoint" : options.latest_filename;
-  if (latest.find('/') != std::string::npos) {
-    invalid_argument("the state file '{}' must be a name without folders", latest);
-  }
-  std::string prefix = path;
-  if (options.global_step) {
-    prefix += fmt::format(fmt::runtime(pad_step_number_ ? "-{:08d}" : "-{}"), *options.global_step);
-  } else if (std::filesystem::path(path).filename() == latest) {
-    invalid_argument("the checkpoint '{}' and the state file have one name; use another one", path);
-  }
-  const std::string dir = parent_directory(path);
-  if (!posix_file_system().is_directory(dir)) {
-    invalid_argument("'{}' cannot be saved: there is no folder '{}'", path, dir);
-  }
-  write_session_state(prefix, options.session_state);
-  if (!empty_) {
-    try {
-      session.run({Feed(graph_->output(nodes_.filename_tensor_name), Tensor::scalar(prefix))},
-                  {graph_->output(nodes_.save_tensor_name)});
-    } catch (const Error&) {
-      // Without its checkpoint the session state is of no use.
-      if (!posix_file_system().exists(prefix + ".index")) remove_quietly(prefix);
-      throw;
+  std::thread writer;
+  std::exception_ptr failed;     // what went wrong in `writer`
+  std::vector<Tensor> snapshot;  // the copy that `writer` writes, kept for the next one
+  mutable std::mutex mutex;
+  RetentionRules rules;               // guarded by mutex
+  std::vector<KnownCheckpoint> last;  // guarded by mutex; oldest first
+  std::set<std::string> untouchable;  // guarded by mutex; of unknown age: never to be deleted
+  FactsCache facts;                   // guarded by mutex
+
+  Impl(Graph& g, const SaverOptions& options)
+      : graph(&g),
+        sharded(options.sharded),
+        every_n_hours(options.keep_checkpoint_every_n_hours),
+        pad_step_number(options.pad_step_number),
+        save_relative_paths(options.save_relative_paths),
+        fs(options.file_system != nullptr ? options.file_system : &posix_file_system()),
+        rules(rules_of(options)) {
+    if (options.write_version == CheckpointVersion::kV1) {
+      fail(Code::kUnimplemented,
+           "Saver: checkpoints of the old format V1 can be read, but not written; leave "
+           "write_version at V2");
+    }
+    if (rules.last < 0 || rules.best < 0 || rules.every_steps < 0) {
+      invalid_argument("Saver: what to keep must not be negative ({})", rules.str());
+    }
+    if (rules.best > 0 && rules.metric.empty()) {
+      invalid_argument("Saver: to keep the best {}, name the metric", rules.best);
     }
   }
+
+  ~Impl() {
+    if (writer.joinable()) writer.join();
+    if (failed == nullptr) return;
+    try {
+      std::rethrow_exception(failed);
+    } catch (const std::exception& e) {
+      log_warning("a checkpoint was not saved: {}", e.what());
+    }
+  }
+
+  void wait() {
+    if (writer.joinable()) writer.join();
+    if (failed != nullptr) std::rethrow_exception(std::exchange(failed, nullptr));
+  }
+
+  SaveJob make_job(Session& session, const std::string& path, const SaveOptions& options) const;
+  void publish(const SaveJob& job);
+};
+
+SaveJob Saver::Impl::make_job(Session& session, const std::string& path,
+                              const SaveOptions& options) const {
+  SaveJob job;
+  job.latest = options.latest_filename.empty() ? "checkpoint" : options.latest_filename;
+  if (job.latest.find('/') != std::string::npos) {
+    invalid_argument("the state file '{}' must be a name without folders", job.latest);
+  }
+  const auto step = options.global_step.get(session);
+  job.path = path;
+  job.prefix = path;
+  if (step) {
+    job.prefix += fmt::format(fmt::runtime(pad_step_number ? "-{:08d}" : "-{}"), *step);
+  } else if (std::filesystem::path(path).filename() == job.latest) {
+    invalid_argument("the checkpoint '{}' and the state file have one name; use another one", path);
+  }
+  job.dir = parent_directory(path);
+  if (!fs->is_directory(job.dir)) {
+    invalid_argument("'{}' cannot be saved: there is no folder '{}'", path, job.dir);
+  }
+  job.meta_graph_suffix = options.meta_graph_suffix;
+  job.write_state = options.write_state && !empty;
+  const std::lock_guard lock(mutex);
+  job.extras = extra_tensors(options.session_state, options.metrics, step.value_or(-1),
+                             job.write_state ? rules.str() : "");
+  return job;
+}
+
+void Saver::Impl::publish(const SaveJob& job) {
+  if (!job.meta.empty()) {
+    atomic_write_file(*fs, meta_graph_filename(job.prefix, job.meta_graph_suffix), job.meta);
+  }
+  if (!job.write_state) return;
+  const std::lock_guard lock(mutex);
+  std::erase_if(last, [&](const KnownCheckpoint& c) { return c.prefix == job.prefix; });
+  last.push_back({job.prefix, now_seconds()});
+  auto all = candidates(job, last, *fs, facts);
+  for (CheckpointFacts& f : all) f.pinned |= untouchable.contains(f.prefix);
+  const auto decisions = decide_retention(std::move(all), rules, job.prefix);
+  last.clear();
+  if (rules.last > 0) {
+    for (const RetentionDecision& d : decisions) {
+      if (d.newest) last.push_back({d.prefix, d.time});
+    }
+  }
+  std::vector<std::string> listed;
+  for (const KnownCheckpoint& c : last) listed.push_back(c.prefix);
+  update_checkpoint_state(
+      job.dir, {.model_checkpoint_path = job.prefix, .all_model_checkpoint_paths = listed},
+      job.latest, save_relative_paths, *fs);
+  for (const RetentionDecision& d : decisions) {
+    if (d.keep()) continue;
+    try {
+      remove_checkpoint(d.prefix, job.meta_graph_suffix, *fs);
+    } catch (const Error& e) {
+      // The next save tries again.
+      log_warning("the checkpoint '{}' stays: {}", d.prefix, e.message());
+    }
+  }
+}
+
+Saver::Saver(const SaverOptions& options, std::source_location where)
+    : impl_(std::make_unique<Impl>(current_graph(), options)) {
+  PlaceScope place(where);
+  const auto saveables = saveables_of(options);
+  if (saveables.empty()) {
+    if (!options.allow_empty) invalid_argument("Saver: the graph has no variables to save");
+    impl_->empty = true;
+    return;
+  }
+  impl_->nodes =
+      build_saver_nodes(saveables, {.scope = options.name.empty() ? "save" : options.name,
+                                    .filename = options.filename,
+                                    .reshape = options.reshape,
+                                    .sharded = options.sharded});
+  impl_->resolved = resolve_saver(*impl_->graph, impl_->nodes);
+}
+
+Saver::Saver(Graph& graph, SaverNodes nodes, const SaverOptions& options)
+    : impl_(std::make_unique<Impl>(graph, options)) {
+  impl_->nodes = std::move(nodes);
+  impl_->resolved = resolve_saver(graph, impl_->nodes);
+}
+
+Saver::~Saver() = default;
+Saver::Saver(Saver&&) noexcept = default;
+Saver& Saver::operator=(Saver&&) noexcept = default;
+
+std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
+  Impl& s = *impl_;
+  s.wait();
+  SaveJob job = s.make_job(session, path, options);
   if (options.write_meta_graph) {
-    export_meta_graph_to(meta_graph_filename(prefix, options.meta_graph_suffix), *graph_, this);
+    job.meta = export_meta_graph(
+        *s.graph, {.saver = this, .strip_default_attrs = options.strip_default_attrs});
   }
-  if (options.write_state && !empty_) {
-    record(prefix);
-    update_checkpoint_state(
-        dir, {.model_checkpoint_path = prefix, .all_model_checkpoint_paths = last_checkpoints()},
-        latest, save_relative_paths_);
-    delete_old(options.meta_graph_suffix);
+  if (s.empty) {
+    s.publish(job);
+    return job.prefix;
   }
+  if (!s.resolved.saved) {
+    save_by_nodes(session, s.nodes, job, !options.session_state.empty());
+    s.publish(job);
+    return job.prefix;
+  }
+  const auto& tensors = *s.resolved.saved;
+  if (!options.async) {
+    save_variables(session, tensors, s.sharded ? s.resolved.shards : 1, job, *s.fs);
+    s.publish(job);
+    return job.prefix;
+  }
+  session.exclusive(
+      [&](ResourceStore& resources) { copy_values(values_of(resources, tensors), s.snapshot); });
+  const std::string prefix = job.prefix;
+  s.writer = std::thread([&s, job = std::move(job)] {
+    try {
+      write_values(s.snapshot, *s.resolved.saved, s.sharded ? s.resolved.shards : 1, job, *s.fs);
+      s.publish(job);
+    } catch (...) {
+      s.failed = std::current_exception();
+    }
+  });
   return prefix;
 }
 
-void Saver::record(const std::string& prefix) {
-  if (max_to_keep_ <= 0) return;
-  std::erase_if(last_checkpoints_, [&](const auto& entry) { return entry.first == prefix; });
-  last_checkpoints_.emplace_back(prefix, now_seconds());
-  while (last_checkpoints_.size() > static_cast<std::size_t>(max_to_keep_)) {
-    to_delete_.push_back(last_checkpoints_.front());
-    last_checkpoints_.erase(last_checkpoints_.begin());
-  }
+void Saver::wait() {
+  impl_->wait();
 }
 
-void Saver::delete_old(const std::string& meta_graph_suffix) {
-  for (const auto& [prefix, time] : std::exchange(to_delete_, {})) {
-    if (time > next_preserved_) {
-      next_preserved_ += keep_every_n_hours_ * 3600;
-      continue;
-    }
-    remove_quietly(prefix, meta_graph_suffix);
-  }
-}
-
-void Saver::check_against(const std::string& prefix) const {
-  const format::BundleReader reader(prefix);
-  std::vector<std::string> missing;
-  for (const Entry& entry : entries_) {
-    const auto* found = reader.find(entry.name);
-    if (found == nullptr) {
-      missing.push_back(fmt::format("'{}'", entry.name));
-      continue;
-    }
-    const auto refuse = [&](const std::string& expected, const std::string& got) {
-      invalid_argument("'{}' does not fit the graph: the variable '{}'{} is {}, the file's is {}",
-                       prefix, entry.name, entry.place.empty() ? "" : " (" + entry.place + ")",
-                       expected, got);
-    };
-    if (found->dtype != entry.dtype) refuse(dtype_name(entry.dtype), dtype_name(found->dtype));
-    if (!reshape_ && !entry.shape.is_compatible_with(found->shape)) {
-      refuse(entry.shape.str(), found->shape.str());
-    }
-  }
-  if (!missing.empty()) {
-    fail(Code::kNotFound,
-         "'{}' does not fit the graph: it lacks the variable{} {}; is it of another model?", prefix,
-         missing.size() == 1 ? "" : "s", fmt::join(missing, ", "));
-  }
-}
-
-void Saver::restore(Session& session, const std::string& prefix) const {
-  if (empty_) return;
-  if (!checkpoint_exists(prefix)) {
+RestoreReport Saver::restore(Session& session, const std::string& prefix,
+                             const RestoreOptions& options) const {
+  Impl& s = *impl_;
+  if (s.empty) return {.prefix = prefix};
+  s.wait();
+  if (!checkpoint_exists(prefix, *s.fs)) {
     fail(Code::kNotFound, "there is no checkpoint '{}'", prefix);
   }
-  // A file of the V1 format has no index; the restore op checks it as it reads.
-  if (posix_file_system().exists(prefix + ".index")) check_against(prefix);
-  session.run({Feed(graph_->output(nodes_.filename_tensor_name), Tensor::scalar(prefix))}, {},
-              {graph_->find_node(nodes_.restore_op_name)});
+  if (s.resolved.restored) {
+    return restore_variables(session, *s.resolved.restored, prefix, options, *s.fs);
+  }
+  if (options.dry_run || options.ignore_missing || !options.rename.empty() ||
+      !options.rename_regex.empty()) {
+    fail(Code::kUnimplemented,
+         "'{}' can only be restored strictly: the nodes of this saver ('{}') do more than move "
+         "variables",
+         prefix, s.nodes.restore_op_name);
+  }
+  session.run({Feed(s.graph->output(s.nodes.filename_tensor_name), Tensor::scalar(prefix))}, {},
+              {s.graph->find_node(s.nodes.restore_op_name)});
+  return {.prefix = prefix};
 }
 
-std::map<std::string, Tensor> Saver::read_session_state(const std::string& prefix) {
-  if (!checkpoint_exists(prefix + kSessionSuffix)) return {};
-  const format::BundleReader reader(prefix + kSessionSuffix);
-  std::map<std::string, Tensor> state;
-  for (const auto& [name, unused] : reader.entries()) state[name] = reader.read(name);
-  return state;
+std::map<std::string, Tensor> Saver::read_session_state(const std::string& prefix,
+                                                        FileSystem& file_system) {
+  return read_extras(prefix, file_system);
 }
 
 std::vector<std::string> Saver::last_checkpoints() const {
+  const std::lock_guard lock(impl_->mutex);
   std::vector<std::string> all;
-  for (const auto& [prefix, time] : last_checkpoints_) all.push_back(prefix);
+  for (const KnownCheckpoint& c : impl_->last) all.push_back(c.prefix);
   return all;
 }
 
-void Saver::set_last_checkpoints_with_time(
-    std::vector<std::pair<std::string, double>> checkpoints) {
-  last_checkpoints_ = std::move(checkpoints);
+void Saver::set_last_checkpoints(const std::vector<std::string>& prefixes) {
+  std::vector<std::pair<std::string, double>> known;
+  for (const std::string& p : prefixes) {
+    known.emplace_back(p, std::numeric_limits<double>::infinity());
+  }
+  set_last_checkpoints_with_times(std::move(known));
 }
 
-void Saver::recover_last_checkpoints(const std::vector<std::string>& prefixes) {
-  last_checkpoints_.clear();
-  for (const std::string& prefix : prefixes) {
-    const auto info = posix_file_system().stat(prefix + ".index");
-    if (info) last_checkpoints_.emplace_back(prefix, static_cast<double>(info->modified_ns) / 1e9);
+void Saver::set_last_checkpoints_with_times(
+    std::vector<std::pair<std::string, double>> checkpoints) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->last.clear();
+  for (auto& [prefix, time] : checkpoints) {
+    if (std::isinf(time)) impl_->untouchable.insert(prefix);
+    impl_->last.push_back({std::move(prefix), time});
   }
 }
 
+void Saver::recover_last_checkpoints(const std::vector<std::string>& prefixes) {
+  std::vector<std::pair<std::string, double>> found;
+  for (const std::string& prefix : prefixes) {
+    const auto times = get_checkpoint_mtimes({prefix}, *impl_->fs);
+    if (!times.empty()) found.emplace_back(prefix, times.front());
+  }
+  set_last_checkpoints_with_times(std::move(found));
+}
+
+void Saver::set_max_to_keep(int max_to_keep) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->rules.last = max_to_keep;
+}
+
+void Saver::set_retention(const RetentionRules& rules) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->rules = rules;
+}
+
+RetentionRules Saver::retention() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->rules;
+}
+
+FileSystem& Saver::file_system() const {
+  return *impl_->fs;
+}
+
+const SaverNodes& Saver::nodes() const {
+  return impl_->nodes;
+}
+
 std::string Saver::to_bytes() const {
+  const Impl& s = *impl_;
+  if (s.empty) return {};
   proto::SaverDef def;
-  def.set_filename_tensor_name(nodes_.filename_tensor_name);
-  def.set_save_tensor_name(nodes_.save_tensor_name);
-  def.set_restore_op_name(nodes_.restore_op_name);
-  def.set_max_to_keep(max_to_keep_);
-  def.set_keep_checkpoint_every_n_hours(static_cast<float>(keep_every_n_hours_));
+  def.set_filename_tensor_name(s.nodes.filename_tensor_name);
+  def.set_save_tensor_name(s.nodes.save_tensor_name);
+  def.set_restore_op_name(s.nodes.restore_op_name);
+  def.set_max_to_keep(retention().last);
+  def.set_sharded(s.sharded);
+  def.set_keep_checkpoint_every_n_hours(static_cast<float>(s.every_n_hours));
   def.set_version(proto::SaverDef::V2);
   return format::to_binary(def);
 }

@@ -22,7 +22,7 @@ HEAD = """// Made from {guide} by tests/docs/make_snippets.py.
 
 namespace {{
 
-class Guide : public ::testing::Test {{
+class {suite} : public ::testing::Test {{
  protected:
   void SetUp() override {{ std::filesystem::current_path(folder_.path()); }}
   void TearDown() override {{ std::filesystem::current_path("/"); }}
@@ -37,14 +37,16 @@ def main():
     guide, out = sys.argv[1:]
     with open(guide, encoding="utf-8") as file:
         text = file.read()
-    parts = [HEAD.format(guide=guide.rsplit("/", 1)[-1])]
+    file_name = guide.rsplit("/", 1)[-1]
+    suite = file_name.split(".")[0].capitalize()
+    parts = [HEAD.format(guide=file_name, suite=suite)]
     pattern = re.compile(r"^```cpp\n(.*?)^```\n(?:\n?^```text\n(.*?)^```\n)?", re.M | re.S)
     for number, match in enumerate(pattern.finditer(text), 1):
         heading = re.findall(r"^##+ (.*)$", text[: match.start()], re.M)
         words = re.findall(r"[A-Za-z0-9]+", heading[-1] if heading else "Start")
         line = text.count("\n", 0, match.start()) + 2
         name = "".join(w.capitalize() for w in words) + str(number)
-        parts.append(f"\nTEST_F(Guide, {name}) {{\n  ::testing::internal::CaptureStdout();\n  {{\n")
+        parts.append(f"\nTEST_F({suite}, {name}) {{\n  ::testing::internal::CaptureStdout();\n  {{\n")
         parts.append(f'#line {line} "{guide}"\n{match.group(1)}')
         parts.append("  }\n  const std::string printed = ::testing::internal::GetCapturedStdout();\n")
         if match.group(2) is not None:

@@ -27,7 +27,7 @@ struct FusedLoop {
   };
   std::int64_t outer = 1;
   std::int64_t inner = 0;
-  std::vector<Shape> output_shapes;
+  Shape shape;
   std::vector<Input> inputs;
   std::vector<Operation> operations;
 };
