@@ -10,6 +10,9 @@ namespace {
 // chain stay in the first-level cache, large enough that the calls do not count.
 constexpr std::int64_t kBlock = 512;
 constexpr std::size_t kMaxElementSize = 8;
+// From one result of a block to the next: not a multiple of 4096 bytes, or a load would wait for
+// the store whose address has the same last twelve bits.
+constexpr std::size_t kPlace = kBlock * kMaxElementSize + 192;
 // Rows or blocks of one piece of work for the thread pool.
 constexpr std::int64_t kElementsPerPiece = 32768;
 constexpr int kMaxRegisters = 48;
@@ -80,7 +83,7 @@ class FusedKernel : public Kernel {
 
   void run_row(const char* const* inputs, char* const* outputs, std::int64_t row,
                std::int64_t begin, std::int64_t end) const {
-    alignas(64) std::array<char, kMaxPlaces * kBlock * kMaxElementSize> scratch;
+    alignas(64) std::array<char, kMaxPlaces * kPlace> scratch;
     std::array<const char*, kMaxRegisters> registers;
     std::array<int, kMaxRegisters> strides;
     const std::size_t first = chain_.inputs.size();
@@ -103,8 +106,7 @@ class FusedKernel : public Kernel {
         char* out =
             operation.output >= 0
                 ? outputs[operation.output] + (row * chain_.inner + at) * operation.element_size
-                : scratch.data() +
-                      static_cast<std::size_t>(scratch_[op]) * kBlock * kMaxElementSize;
+                : scratch.data() + static_cast<std::size_t>(scratch_[op]) * kPlace;
         operation.loop(in.data(), stride.data(), out, n);
         registers[first + op] = out;
         strides[first + op] = 1;
