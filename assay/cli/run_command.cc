@@ -136,6 +136,18 @@ void print_stats(std::vector<double> microseconds) {
   fmt::print("runs {}  median {:.2f} us  min {:.2f} us\n", n, median, microseconds.front());
 }
 
+/// The file of a SavedModel's folder; other paths as they are.
+std::string graph_path(const std::string& path) {
+  FileSystem& files = posix_file_system();
+  if (!files.is_directory(path)) return path;
+  for (const char* name : {"saved_model.pb", "saved_model.pbtxt"}) {
+    const std::string model = join_path(path, name);
+    if (files.exists(model)) return model;
+  }
+  throw UsageError(fmt::format(
+      "'{}' is a folder without a SavedModel; name a graph (.pb, .pbtxt, .meta)", path));
+}
+
 int run_graph(const RunFlags& flags) {
   if (flags.fetches.empty() && flags.targets.empty() && flags.init.empty()) {
     throw UsageError(
@@ -143,8 +155,9 @@ int run_graph(const RunFlags& flags) {
         "graph's placeholders)");
   }
   Graph graph;
-  const proto::GraphDef def = load_graph_def(flags.graph);
-  import_graph_def(def, graph, {.source = flags.graph});
+  const std::string path = graph_path(flags.graph);
+  const proto::GraphDef def = load_graph_def(path);
+  import_graph_def(def, graph, {.source = path});
 
   std::vector<Feed> feeds;
   for (const std::string& feed : flags.feeds) feeds.push_back(parse_feed(graph, feed));
@@ -237,7 +250,8 @@ void add_run(CLI::App& app, Action& action) {
       try {
         return run_graph(*flags);
       } catch (const Error& e) {
-        if (e.code() != Code::kFailedPrecondition) throw;
+        // Of a variable or an iterator.
+        if (e.message().find("is not initialised") == std::string::npos) throw;
         fail(e.code(), "{} (--init NAME runs an initializer first)", e.message());
       }
     };

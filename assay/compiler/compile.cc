@@ -18,6 +18,7 @@ Ir compile(const Request& request, ResourceStore& resources, ThreadPool& pool) {
   remove_dead(ir);
   verify(ir, "order_effects");
   fuse_elementwise(ir);
+  remove_dead(ir);
   verify(ir, "fuse_elementwise");
   place_parts(ir);
   verify(ir, "place_parts");

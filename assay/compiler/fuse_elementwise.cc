@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -68,6 +69,100 @@ class Fuser {
            dtype_size(ir_.value(instr.outputs[0]).dtype) <= 8;
   }
 
+  // True when a known value has one element over and over: it is read as a scalar.
+  static bool is_uniform(const Value& value) {
+    if (!value.is_constant() || value.dtype == DType::kString) return false;
+    const Tensor& t = value.constant;
+    const std::size_t size = dtype_size(value.dtype);
+    const auto* bytes = static_cast<const char*>(t.raw());
+    return t.num_bytes() >= size && std::memcmp(bytes, bytes + size, t.num_bytes() - size) == 0;
+  }
+
+  // The value that `v` shows whole, under another shape; `v` itself when it is no such view.
+  ValueId base_of(ValueId v) const {
+    while (ir_.value(v).alias_of >= 0 && ir_.value(v).alias_offset == 0) {
+      const ValueId next = ir_.value(v).alias_of;
+      if (ir_.value(v).producer < 0 || ir_.value(next).producer < 0 ||
+          ir_.value(v).producer == ir_.value(next).producer) {
+        break;
+      }
+      const Instr& view = ir_.producer_of(v);
+      if (view.kind != InstrKind::kView || !view.after.empty() || view.outputs.size() != 1 ||
+          waited_for_[static_cast<std::size_t>(ir_.value(v).producer)] != 0 ||
+          !ir_.value(v).shape.is_fully_defined() || !ir_.value(next).shape.is_fully_defined() ||
+          ir_.value(v).shape.num_elements() != ir_.value(next).shape.num_elements()) {
+        break;
+      }
+      v = next;
+    }
+    return v;
+  }
+
+  // Whether `wanted` holds for an instruction that reads `v` or a whole view of it, or such a view
+  // is fetched.
+  template <typename Wanted>
+  bool any_user(ValueId v, const Wanted& wanted) const {
+    if (ir_.value(v).fetched) return true;
+    for (const InstrId c : consumers_[static_cast<std::size_t>(v)]) {
+      const Instr& user = ir_.instr(c);
+      const bool whole_view = user.kind == InstrKind::kView && user.outputs.size() == 1 &&
+                              ir_.value(user.outputs[0]).alias_of == v &&
+                              base_of(user.outputs[0]) != user.outputs[0];
+      if (whole_view ? any_user(user.outputs[0], wanted) : wanted(c)) return true;
+    }
+    return false;
+  }
+
+  // What a member of a chain reads for its input `v`: `v`, or what `v` only repeats.
+  struct Read {
+    ValueId value;
+    Layout layout;
+  };
+
+  // The column that `v`, a matrix of `inner` columns, repeats in each of them.
+  struct Column {
+    ValueId value;
+    std::int64_t inner;
+  };
+  std::optional<Column> column_of(ValueId v) const {
+    const ValueId from = base_of(v);
+    if (ir_.value(from).producer < 0) return std::nullopt;
+    const Instr& instr = ir_.producer_of(from);
+    if (instr.kind != InstrKind::kNode || instr.effect != Effect::kNone || !instr.after.empty() ||
+        instr.node->def()->repeats == nullptr || !ir_.value(from).shape.is_fully_defined()) {
+      return std::nullopt;
+    }
+    std::vector<PartialShape> shapes;
+    std::vector<const Tensor*> values;
+    for (const ValueId in : instr.inputs) {
+      shapes.push_back(ir_.value(in).shape);
+      values.push_back(ir_.value(in).is_constant() ? &ir_.value(in).constant : nullptr);
+    }
+    const auto input = instr.node->def()->repeats({*instr.node, 0, shapes, values});
+    if (!input) return std::nullopt;
+    const ValueId source = instr.inputs[static_cast<std::size_t>(*input)];
+    // A variable may be written between the op and the chain.
+    if (ir_.value(ir_.root(source)).variable != nullptr) return std::nullopt;
+    const std::int64_t count = ir_.value(source).shape.num_elements();
+    const std::int64_t inner = count == 0 ? 0 : ir_.value(from).shape.num_elements() / count;
+    if (inner < kMinInner) return std::nullopt;
+    return Column{source, inner};
+  }
+
+  // How a member reads `v`; as layout().
+  std::optional<Read> read(ValueId v, const Shape& domain, std::int64_t& inner) const {
+    const PartialShape& shape = ir_.value(v).shape;
+    if (shape.is_fully_defined() && shape.num_elements() == domain.num_elements()) {
+      const auto column = column_of(v);
+      if (column && (inner == 0 || inner == column->inner)) {
+        inner = column->inner;
+        return Read{column->value, {1, 0}};
+      }
+    }
+    const auto found = layout(v, domain, inner);
+    return found ? std::optional(Read{v, *found}) : std::nullopt;
+  }
+
   // How `v` lies in a domain of shape `domain` whose inner part is `inner` elements (0: not yet
   // decided, then this input may decide). Nothing when it does not fit one of the four layouts.
   std::optional<Layout> layout(ValueId v, const Shape& domain, std::int64_t& inner) const {
@@ -75,7 +170,7 @@ class Fuser {
     if (!partial.is_fully_defined()) return std::nullopt;
     const Shape shape = partial.to_shape();
     const std::int64_t total = domain.num_elements();
-    if (shape.num_elements() == 1) return Layout{0, 0};
+    if (shape.num_elements() == 1 || is_uniform(ir_.value(v))) return Layout{0, 0};
     if (shape.num_elements() == total) return Layout{inner, 1};
     // Row: the trailing sizes of the domain. Column: the leading ones, then ones.
     const int lead = domain.rank() - shape.rank();
@@ -120,15 +215,17 @@ class Fuser {
           !(ir_.value(v).shape == PartialShape(domain))) {
         return false;
       }
-      if (!layout(v, domain, settled)) return false;
+      if (!read(v, domain, settled)) return false;
     }
     inner = settled;
     return true;
   }
 
+  // Every member of a chain has the domain's elements in the domain's order, if not its shape.
+  Shape shape_of(InstrId i) const { return ir_.value(ir_.instr(i).outputs[0]).shape.to_shape(); }
+
   void fuse_into(InstrId root) {
-    const PartialShape shape = ir_.value(ir_.instr(root).outputs[0]).shape;
-    const Shape domain = shape.to_shape();
+    const Shape domain = shape_of(root);
     std::int64_t inner = 0;
     if (!fits(ir_.instr(root), domain, inner)) return;
     std::vector<InstrId> members{root};
@@ -136,15 +233,17 @@ class Fuser {
     for (std::size_t m = 0; m < members.size(); ++m) {
       // Inputs of members found later are looked at when their turn comes.
       const std::vector<ValueId> inputs = ir_.instr(members[m]).inputs;
-      for (const ValueId v : inputs) {
+      for (const ValueId input : inputs) {
+        const ValueId v = base_of(input);
         const InstrId p = ir_.value(v).producer;
         if (p < 0 || is_in(members, p) || !eligible(p) ||
-            waited_for_[static_cast<std::size_t>(p)] != 0 || !(ir_.value(v).shape == shape)) {
+            waited_for_[static_cast<std::size_t>(p)] != 0 ||
+            ir_.value(v).shape.num_elements() != domain.num_elements()) {
           continue;
         }
         std::int64_t with = inner;
         if (operations + operations_in(ir_.instr(p)) > kMaxChainOps ||
-            !fits(ir_.instr(p), domain, with) || count_inputs(members, p) > kMaxChainInputs ||
+            !fits(ir_.instr(p), shape_of(p), with) || count_inputs(members, p) > kMaxChainInputs ||
             returns_to(members, p, v)) {
           continue;
         }
@@ -153,7 +252,10 @@ class Fuser {
         members.push_back(p);
       }
     }
-    if (members.size() > 1) replace(root, members, domain, inner);
+    const auto skips_op = [&](ValueId v) { return read(v, domain, inner)->value != v; };
+    if (members.size() > 1 || std::ranges::any_of(ir_.instr(root).inputs, skips_op)) {
+      replace(root, members, inner > 0 ? inner : domain.num_elements());
+    }
   }
 
   static bool is_in(const std::vector<InstrId>& members, InstrId i) {
@@ -169,9 +271,10 @@ class Fuser {
       const InstrId leader = leader_[static_cast<std::size_t>(i)];
       if (seen.insert(leader).second) work.push_back(leader);
     };
-    for (const InstrId c : consumers_[static_cast<std::size_t>(v)]) {
+    any_user(v, [&](InstrId c) {
       if (!is_in(members, c)) visit(c);
-    }
+      return false;
+    });
     while (!work.empty()) {
       const InstrId i = work.back();
       work.pop_back();
@@ -189,7 +292,7 @@ class Fuser {
     std::vector<ValueId> inputs;
     const auto add = [&](InstrId i) {
       for (const ValueId v : ir_.instr(i).inputs) {
-        const InstrId p = ir_.value(v).producer;
+        const InstrId p = ir_.value(base_of(v)).producer;
         if (p >= 0 && (p == extra || is_in(members, p))) continue;
         if (std::ranges::find(inputs, v) == inputs.end()) inputs.push_back(v);
       }
@@ -199,37 +302,38 @@ class Fuser {
     return inputs.size();
   }
 
-  void replace(InstrId root, std::vector<InstrId> members, const Shape& domain,
-               std::int64_t inner) {
+  void replace(InstrId root, std::vector<InstrId> members, std::int64_t inner) {
     std::ranges::sort(members);  // ids are in topological order
     auto chain = std::make_shared<FusedChain>();
+    chain->inner = inner;
+    chain->outer = shape_of(root).num_elements() / inner;
     std::vector<ValueId> inputs;
     std::unordered_map<ValueId, int> registers;
     for (const InstrId i : members) {
       for (const ValueId v : ir_.instr(i).inputs) {
-        const InstrId p = ir_.value(v).producer;
+        const InstrId p = ir_.value(base_of(v)).producer;
         if (p >= 0 && is_in(members, p)) continue;
-        if (registers.emplace(v, static_cast<int>(inputs.size())).second) inputs.push_back(v);
+        if (!registers.emplace(v, static_cast<int>(inputs.size())).second) continue;
+        const Read from = *read(v, shape_of(i), chain->inner);
+        inputs.push_back(from.value);
+        chain->inputs.push_back(from.layout);
+        chain->input_dtypes.push_back(ir_.value(v).dtype);
       }
-    }
-    chain->shape = domain;
-    chain->inner = inner > 0 ? inner : domain.num_elements();
-    chain->outer = domain.num_elements() / chain->inner;
-    for (const ValueId v : inputs) {
-      chain->inputs.push_back(*layout(v, domain, chain->inner));
-      chain->input_dtypes.push_back(ir_.value(v).dtype);
     }
     std::vector<InstrId> after;
     std::vector<ValueId> outputs;
     for (const InstrId i : members) {
       Instr& instr = ir_.instr(i);
+      for (const ValueId v : instr.inputs) {
+        const auto made = registers.find(base_of(v));
+        if (made != registers.end()) registers.emplace(v, made->second);
+      }
       add_operations(*chain, instr, registers, inputs.size());
       const ValueId out = instr.outputs[0];
       registers[out] = static_cast<int>(inputs.size() + chain->ops.size()) - 1;
-      const auto& users = consumers_[static_cast<std::size_t>(out)];
-      if (i == root || ir_.value(out).fetched ||
-          std::ranges::any_of(users, [&](InstrId c) { return !is_in(members, c); })) {
+      if (i == root || any_user(out, [&](InstrId c) { return !is_in(members, c); })) {
         outputs.push_back(out);
+        chain->output_shapes.push_back(shape_of(i));
         chain->outputs.push_back(static_cast<int>(chain->ops.size()) - 1);
       }
       for (const InstrId a : instr.after) {

@@ -61,13 +61,14 @@ struct FusedChain {
     std::int64_t outer_stride = 0;
     int inner_stride = 0;
   };
-  Shape shape;  ///< of every op's result
+  /// The domain: `outer` rows of `inner` elements, of every op's result.
   std::int64_t outer = 1;
   std::int64_t inner = 0;
   std::vector<Layout> inputs;
   std::vector<DType> input_dtypes;
   std::vector<Op> ops;
   std::vector<int> outputs;  ///< the ops whose results leave the chain
+  std::vector<Shape> output_shapes;
 };
 
 /// What an instruction does.

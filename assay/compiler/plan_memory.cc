@@ -77,6 +77,22 @@ bool may_overwrite(const FusedChain& chain, std::size_t input, std::size_t outpu
   return true;
 }
 
+// Whether element i of every input that lies in `place` is read for element i of the output alone.
+// A row of the very matrix that is overwritten would be gone when the next row needs it.
+bool reads_in_step(const Ir& ir, const Instr& instr, ValueId place) {
+  for (std::size_t k = 0; k < instr.inputs.size(); ++k) {
+    const ValueId v = instr.inputs[k];
+    if (ir.root(v) != place) continue;
+    if (ir.value(v).shape.num_elements() != ir.value(place).shape.num_elements()) return false;
+    if (instr.fused == nullptr) continue;
+    const FusedChain& chain = *instr.fused;
+    const auto& layout = chain.inputs[k];
+    if (layout.inner_stride != 1 || (chain.outer > 1 && layout.outer_stride != chain.inner))
+      return false;
+  }
+  return true;
+}
+
 void choose_storage(Ir& ir) {
   for (const InstrId i : ir.order) {
     const Instr& instr = ir.instr(i);
@@ -134,7 +150,7 @@ void plan_memory(Ir& ir) {
         if (instr.fused != nullptr && !may_overwrite(*instr.fused, k, o)) continue;
         if (input.storage == Storage::kPlanned && last_use[static_cast<std::size_t>(r)] == at &&
             handed_on[static_cast<std::size_t>(r)] == 0 && bytes_of(input) == bytes_of(value) &&
-            dtype_size(input.dtype) == dtype_size(value.dtype)) {
+            dtype_size(input.dtype) == dtype_size(value.dtype) && reads_in_step(ir, instr, r)) {
           value.offset = input.offset;
           handed_on[static_cast<std::size_t>(r)] = 1;
           placed = true;

@@ -84,6 +84,11 @@ using JoinFn = std::optional<std::vector<std::int64_t>> (*)(const ViewQuery&);
 /// nothing otherwise.
 using EmbedFn = std::optional<std::int64_t> (*)(const ViewQuery&);
 
+/// The input each of whose elements fills a run of output 0, all runs of one length, in order: a
+/// column times a row of ones. The runs' values are exactly the element's. Nothing when the output
+/// is no such thing. `output` is not used.
+using RepeatFn = std::optional<int> (*)(const ViewQuery&);
+
 /// The kernel for one dtype of the attribute `OpSpec::kernel_attr`; DType::kInvalid takes any.
 struct KernelEntry {
   DType dtype = DType::kInvalid;
@@ -117,6 +122,9 @@ struct OpSpec {
   JoinFn join = nullptr;
   /// Set for ops that surround an input with zeros (Pad).
   EmbedFn embed = nullptr;
+  /// Set for ops whose output may repeat an input's elements (MatMul with a row of ones):
+  /// element-wise loops that read it read the input instead.
+  RepeatFn repeats = nullptr;
   /// Output 0 is the sum of the inputs (AddN, Add).
   bool sums = false;
   /// x OP neutral is exactly x, when x has the result's shape (1 for Mul and RealDiv).

@@ -1,4 +1,5 @@
 // Matrix products, single and in batches.
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <type_traits>
@@ -108,6 +109,27 @@ void matmul_shape(ShapeContext& c) {
                ta ? " transposed" : "", c.describe_input(1), tb ? " transposed" : "");
   }
   c.set_output(0, PartialShape({a[ta ? 1 : 0], b[tb ? 0 : 1]}));
+}
+
+bool is_ones(const Tensor* t) {
+  if (t == nullptr) return false;
+  const auto all = [t](auto one) {
+    using T = decltype(one);
+    return std::ranges::all_of(t->span<T>(), [one](T x) { return x == one; });
+  };
+  if (t->dtype() == DType::kFloat) return all(1.0F);
+  if (t->dtype() == DType::kDouble) return all(1.0);
+  return false;
+}
+
+// A column times a row of ones, as gradients of row sums are: the column's elements, each repeated.
+std::optional<int> matmul_repeats(const ViewQuery& q) {
+  const PartialShape& a = q.input_shapes[0];
+  const PartialShape& b = q.input_shapes[1];
+  if (!a.is_fully_defined() || !b.is_fully_defined()) return std::nullopt;
+  const std::int64_t inner = a[q.node.attr<bool>("transpose_a") ? 0 : 1];
+  if (inner != 1 || !is_ones(q.input_values[1])) return std::nullopt;
+  return 0;
 }
 
 // The gradients of op(A) op(B), for MatMul and, with other names, the batched ones.
@@ -294,7 +316,8 @@ void register_matmul(OpRegistry& r) {
          .attrs = {"transpose_a: bool = false", "transpose_b: bool = false", kTypes},
          .shape = matmul_shape,
          .gradient = matmul_gradient,
-         .kernels = product_kernels<MatMul>()});
+         .kernels = product_kernels<MatMul>(),
+         .repeats = matmul_repeats});
   add_batch_matmul(r, "BatchMatMul", "Products of matrices in the last two dimensions.");
   add_batch_matmul(r, "BatchMatMulV2",
                    "Products of matrices in the last two dimensions; the others broadcast.");

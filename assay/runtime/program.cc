@@ -70,7 +70,7 @@ OutputPlace place_of(const Instr& instr, const Value& value) {
 std::unique_ptr<Kernel> make_fused(const Instr& instr) {
   const compiler::FusedChain& chain = *instr.fused;
   FusedLoop loop;
-  loop.shape = chain.shape;
+  loop.output_shapes = chain.output_shapes;
   loop.outer = chain.outer;
   loop.inner = chain.inner;
   for (std::size_t k = 0; k < chain.inputs.size(); ++k) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -22,7 +23,21 @@ struct Feed {
   Feed(Output target, Tensor value) : target(target), value(std::move(value)) {}
   /// A number, converted to the target's dtype (a scalar).
   Feed(Output target, double number);
-  Feed(Output target, int number) : Feed(target, static_cast<double>(number)) {}
+  /// The same; exact for an int64 target.
+  template <std::integral T>
+  Feed(Output target, T number) : target(target), value(integer_as(target, number)) {}
+
+ private:
+  template <std::integral T>
+  static Tensor integer_as(Output target, T number) {
+    if constexpr (!std::same_as<T, bool>) {
+      if (target && base_dtype(target.dtype()) == DType::kInt64 &&
+          std::in_range<std::int64_t>(number)) {
+        return Tensor::scalar(static_cast<std::int64_t>(number));
+      }
+    }
+    return Feed(target, static_cast<double>(number)).value;
+  }
 };
 
 /// How a session works.

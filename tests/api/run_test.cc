@@ -48,6 +48,19 @@ TEST_F(RunTest, GraphSeed) {
   EXPECT_FLOAT_EQ(s.run(d).item<float>(), -4.5340395F);
 }
 
+TEST_F(RunTest, NumbersOfEveryTypeCanBeFed) {
+  const Output i = placeholder(int64, {});
+  const Output x = placeholder(float32, {});
+  const Output b = placeholder(boolean, {});
+  Session s;
+  const std::int64_t large = (std::int64_t{1} << 60) + 1;
+  EXPECT_EQ(s.run(i + 0, {{i, large}}).item<std::int64_t>(), large);
+  EXPECT_EQ(s.run(i + 0, {{i, std::size_t{7}}}).item<std::int64_t>(), 7);
+  EXPECT_EQ(s.run(x * 2, {{x, std::int64_t{3}}}).item<float>(), 6);
+  EXPECT_EQ(s.run(x * 2, {{x, 1.5F}}).item<float>(), 3);
+  EXPECT_EQ(s.run(logical_not(b), {{b, true}}).item<bool>(), false);
+}
+
 TEST_F(RunTest, Operators) {
   const Output x = constant({1.0, -2.0});
   EXPECT_THAT(floats(2 * x + 1), ElementsAre(3, -3));

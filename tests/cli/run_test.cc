@@ -169,6 +169,16 @@ TEST_F(RunTest, MessagesSayWhichFlagHelps) {
   EXPECT_THAT(f.err, HasSubstr("must be fed a value of float32 of any shape"));
 }
 
+TEST_F(RunTest, TakesASavedModelByItsFolder) {
+  const Finished none = assay({"run", path("."), "--fetch", "a"});
+  expect_one_line(none, 2);
+  EXPECT_THAT(none.err, HasSubstr("without a SavedModel"));
+  ASSAY_SHARED_OR_SKIP(model, "fixtures/tf1/savedmodels/half-plus-two-pbtxt");
+  const Finished f = assay({"run", model.string(), "--init", "init", "--fetch", "a"});
+  EXPECT_EQ(f.code, 0) << f.err;
+  EXPECT_EQ(f.out, "a = 0.5\n");
+}
+
 TEST_F(RunTest, FilesThatAreNoGraphsAreOneLine) {
   // Protobuf itself reports a string that is not UTF-8 on standard error.
   write("latin.pb", std::string("\x0a\x05\x0a\x03\xff\xfe\xfd", 7));

@@ -27,7 +27,7 @@ struct FusedLoop {
   };
   std::int64_t outer = 1;
   std::int64_t inner = 0;
-  Shape shape;
+  std::vector<Shape> output_shapes;
   std::vector<Input> inputs;
   std::vector<Operation> operations;
 };
