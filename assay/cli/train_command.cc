@@ -133,7 +133,11 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   std::error_code ignored;
   // A folder that is there is looked at before the text is read; a new one is made after, so that
   // a mistake in the text leaves nothing behind.
-  if (fs::exists(flags.run, ignored)) train::open_run_dir(flags.run, info);
+  if (fs::exists(flags.run, ignored)) {
+    train::open_run_dir(flags.run, info);
+    // Taken for good when training begins; this says soon what would be said then.
+    train::lock_run_dir(flags.run);
+  }
 
   const auto say = [](const std::string& line) {
     fmt::print("{}\n", line);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "assay/base/file_system.h"
 #include "assay/summary/file_writer.h"
 #include "assay/train/model.h"
 #include "assay/train/progress.h"
@@ -21,8 +23,12 @@ class TrainLoop {
  private:
   void check_options() const;
   void start_session();
-  /// Reads and drops the next `batches` elements of the data.
-  void pass_over(std::int64_t batches);
+  /// Puts the data where the checkpoint was.
+  void restore_data(const std::map<std::string, Tensor>& state);
+  /// Reads and drops the next `batches` elements of iterators that cannot say where they stand.
+  void pass_over(const std::vector<std::string>& iterators, std::int64_t batches);
+  /// Warns when points that the checkpoint counts on are gone.
+  void check_events(const std::map<std::string, Tensor>& state) const;
   void start_events();
   bool wants_more() const;
   /// Makes the callables for these feeds.
@@ -38,6 +44,7 @@ class TrainLoop {
   Model& model_;
   const TrainOptions& options_;
   train::ProgressPrinter printer_;
+  std::unique_ptr<FileLock> lock_;  // on the run folder
   std::unique_ptr<summary::FileWriter> events_;
   std::unique_ptr<train::ProgressMeter> meter_;
   TrainResult result_;
