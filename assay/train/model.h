@@ -45,6 +45,9 @@ struct TrainOptions {
   std::int64_t epochs = 0;
   /// A checkpoint every so many steps, and one at the end; 0: only at the end.
   std::int64_t save_every = 10000;
+  /// Write checkpoints on a thread of their own while training goes on; that takes the memory of a
+  /// second copy of the variables. An error is thrown by the next save or at the end.
+  bool async_save = true;
   /// The merged summaries into the event file every so many steps; 0: never.
   std::int64_t summary_every = 100;
   /// The loss is averaged over so many steps and then reported.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
+#include "assay/train/restore_newest.h"
 #include "assay/train/session_state.h"
 #include "assay/train/training_util.h"
 
@@ -47,6 +49,17 @@ std::string iterator_read_by(const Node& node) {
   const Node& iterator = *node.input(0).node;
   const auto shared = iterator.attr_or<std::string>("shared_name", "");
   return shared.empty() ? iterator.name() : shared;
+}
+
+/// Throws DataLoss when checkpoints were set aside as damaged: a run that was trained must not
+/// begin anew unasked.
+void check_none_damaged(const std::string& dir) {
+  for (const std::string& name : posix_file_system().list(dir)) {
+    if (name.find(".damaged") == std::string::npos) continue;
+    fail(Code::kDataLoss,
+         "all checkpoints under '{}' are damaged ('{}'); move the run folder away to begin anew",
+         dir, name);
+  }
 }
 
 }  // namespace
@@ -92,20 +105,17 @@ void TrainLoop::start_session() {
     fs::create_directories(dir, error);
     if (error) fail(Code::kPermissionDenied, "'{}' cannot be made: {}", dir, error.message());
     candidates = train::find_checkpoints(dir);
+    if (candidates.empty()) check_none_damaged(dir);
   }
   if (candidates.empty()) {
     session.run({}, {}, {m.init_});
     session.run({}, {}, {m.local_init_});
   } else {
-    std::vector<std::string> damaged;
-    result_.resumed_from = m.restore(options_.run_dir, &damaged);
-    for (const std::string& message : damaged) {
-      fmt::print(stderr, "warning: a checkpoint is damaged: {}\n", message);
-    }
-    if (!damaged.empty()) {
-      fmt::print(stderr, "warning: going on from the older '{}'\n", result_.resumed_from);
-    }
-    state = train::Saver::read_session_state(result_.resumed_from);
+    session.run({}, {}, {m.local_init_});
+    auto restored =
+        train::restore_newest_sound(*m.saver_, session, train::checkpoint_dir(options_.run_dir));
+    result_.resumed_from = std::move(restored.prefix);
+    state = std::move(restored.session_state);
     m.saver_->recover_last_checkpoints({candidates.rbegin(), candidates.rend()});
   }
   step_ = train::global_step(session, m.global_step());
@@ -253,8 +263,12 @@ void TrainLoop::count_pass() {
   if (wants_more()) model_.initialize_data(*model_.session_);
 }
 
-void TrainLoop::save() {
-  if (options_.run_dir.empty() || saved_step_ == step_) return;
+void TrainLoop::save(bool last) {
+  if (options_.run_dir.empty()) return;
+  if (saved_step_ == step_) {
+    if (last) finish_saving();
+    return;
+  }
   if (events_ != nullptr) events_->flush();
   train::SaveOptions how{.global_step = step_,
                          .session_state = train::save_session_state(*model_.session_)};
@@ -264,10 +278,26 @@ void TrainLoop::save() {
     how.session_state[kEventFile] = Tensor::scalar(fs::path(events_->path()).filename().string());
     how.session_state[kEventBytes] = Tensor::scalar(static_cast<std::int64_t>(events_->bytes()));
   }
-  result_.checkpoint = model_.saver_->save(*model_.session_, path(), how);
+  how.async = options_.async_save && !last;
+  const std::string prefix = model_.saver_->save(*model_.session_, path(), how);
+  // The one before was waited for.
+  log_saved();
+  saving_ = {step_, prefix};
   saved_step_ = step_;
+  if (!how.async) log_saved();
+}
+
+void TrainLoop::finish_saving() {
+  model_.saver_->wait();
+  log_saved();
+}
+
+void TrainLoop::log_saved() {
+  if (!saving_) return;
+  const auto [step, prefix] = *std::exchange(saving_, std::nullopt);
+  result_.checkpoint = prefix;
   if (events_ != nullptr) {
-    events_->add_session_log(summary::SessionStatus::kCheckpoint, step_, result_.checkpoint);
+    events_->add_session_log(summary::SessionStatus::kCheckpoint, step, prefix);
   }
 }
 
@@ -298,11 +328,11 @@ TrainResult TrainLoop::run() {
         continue;
       }
       if (meter_->due()) show(false);
-      if (options_.save_every > 0 && step_ % options_.save_every == 0) save();
+      if (options_.save_every > 0 && step_ % options_.save_every == 0) save(false);
     }
     result_.stopped = wants_more();
     if (step_ > result_.first_step) {
-      save();
+      save(true);
       if (meter_->unreported() || options_.on_progress) show(true);
     }
     if (events_ != nullptr) events_->close();

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "assay/base/file_system.h"
@@ -38,7 +40,12 @@ class TrainLoop {
   bool with_summary_due() const;
   void check_global_step() const;
   void count_pass();
-  void save();
+  /// The last one is on the disk on return.
+  void save(bool last);
+  /// Waits for the save under way.
+  void finish_saving();
+  /// Tells of the save that was under way and has ended well.
+  void log_saved();
   std::string path() const;
 
   Model& model_;
@@ -56,6 +63,7 @@ class TrainLoop {
   std::int64_t epoch_ = 0;          // passes over the data finished
   std::int64_t step_in_epoch_ = 0;  // steps of the pass under way
   std::int64_t saved_step_ = -1;
+  std::optional<std::pair<std::int64_t, std::string>> saving_;  // step and prefix of a save
 };
 
 }  // namespace assay

@@ -75,12 +75,9 @@ class KillTest : public ::testing::Test {
   std::map<std::string, Tensor> tensors(const std::string& run) const {
     std::map<std::string, Tensor> all;
     const std::string prefix = train::find_checkpoints(checkpoints(run)).at(0);
-    for (const std::string& bundle : {prefix, prefix + ".session"}) {
-      if (!fs::exists(bundle + ".index")) continue;
-      const format::BundleReader reader(bundle);
-      for (const auto& [name, entry] : reader.entries()) {
-        if (name.find("events/") == std::string::npos) all[name] = reader.read(name);
-      }
+    const format::BundleReader reader(prefix);
+    for (const auto& [name, entry] : reader.entries()) {
+      if (!name.starts_with("_assay/events/")) all[name] = reader.read(name);
     }
     return all;
   }
@@ -148,14 +145,13 @@ TEST_F(KillTest, ACounterThatIsNotRestoredIsNoticed) {
   run_and_kill("killed", 1);
   const std::int64_t steps = newest("killed") + 200;
   fs::copy(path("killed"), path("forgetful"), fs::copy_options::recursive);
-  std::string prefix = train::find_checkpoints(checkpoints("forgetful")).at(0);
-  if (fs::exists(prefix + ".session.index")) prefix += ".session";
+  const std::string prefix = train::find_checkpoints(checkpoints("forgetful")).at(0);
   std::vector<std::string> dropped;
   {
     const format::BundleReader reader(prefix);
     format::BundleWriter writer(prefix);
     for (const auto& [name, entry] : reader.entries()) {
-      if (dropped.empty() && name.find("random/loss/") != std::string::npos) {
+      if (dropped.empty() && name.starts_with("_assay/random/loss/")) {
         dropped.push_back(name);
       } else {
         writer.add(name, reader.read(name));

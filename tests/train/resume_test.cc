@@ -111,16 +111,13 @@ TrainOptions options(const std::string& run_dir, std::int64_t steps, int threads
 std::map<std::string, std::string> checkpoint(const std::string& run_dir) {
   const std::string prefix = train::find_checkpoints(train::checkpoint_dir(run_dir)).at(0);
   std::map<std::string, std::string> all;
-  for (const std::string& bundle : {prefix, prefix + ".session"}) {
-    if (!fs::exists(bundle + ".index")) continue;
-    const format::BundleReader reader(bundle);
-    for (const auto& [name, entry] : reader.entries()) {
-      if (name.find("events/") != std::string::npos) continue;
-      const Tensor value = reader.read(name);
-      all[name] = value.dtype() == DType::kString
-                      ? value.str(1 << 20)
-                      : std::string(static_cast<const char*>(value.raw()), value.num_bytes());
-    }
+  const format::BundleReader reader(prefix);
+  for (const auto& [name, entry] : reader.entries()) {
+    if (name.starts_with("_assay/events/")) continue;
+    const Tensor value = reader.read(name);
+    all[name] = value.dtype() == DType::kString
+                    ? value.str(1 << 20)
+                    : std::string(static_cast<const char*>(value.raw()), value.num_bytes());
   }
   return all;
 }
