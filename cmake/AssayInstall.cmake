@@ -15,8 +15,8 @@ set_target_properties(assay_shared PROPERTIES OUTPUT_NAME assay EXPORT_NAME shar
 target_compile_features(assay_shared PUBLIC cxx_std_20)
 target_include_directories(assay_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(assay_shared PUBLIC fmt::fmt protobuf::libprotobuf Threads::Threads)
-target_link_libraries(assay_shared PRIVATE leveldb::leveldb ZLIB::ZLIB ${LIBZIP_LIBRARY} DNNL::dnnl
-                                           ${HWY_LIBRARY})
+target_link_libraries(assay_shared PRIVATE leveldb::leveldb ${SNAPPY_LIBRARY} ZLIB::ZLIB
+                                           ${LIBZIP_LIBRARY} DNNL::dnnl ${HWY_LIBRARY})
 if(ASSAY_SANITIZE)
   target_link_options(assay_shared PRIVATE -fsanitize=${ASSAY_SANITIZE})
 endif()

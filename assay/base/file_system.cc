@@ -92,6 +92,19 @@ std::string temporary_name(const std::string& path) {
   return fmt::format("{}.tmp{}-{}", path, ::getpid(), counter.fetch_add(1));
 }
 
+bool is_temporary_name(std::string_view path) {
+  const auto digits = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  constexpr std::string_view kMark = ".tmp";
+  const auto mark = path.rfind(kMark);
+  if (mark == std::string_view::npos) return false;
+  const std::string_view rest = path.substr(mark + kMark.size());
+  const auto dash = rest.find('-');
+  return dash != std::string_view::npos && digits(rest.substr(0, dash)) &&
+         digits(rest.substr(dash + 1));
+}
+
 void atomic_write_file(FileSystem& fs, const std::string& path, std::string_view bytes) {
   const std::string temporary = temporary_name(path);
   try {

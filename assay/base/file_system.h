@@ -114,6 +114,10 @@ void require_free_space(FileSystem& fs, const std::string& folder, std::uint64_t
 /// A name beside `path` that no other file has: `path` + ".tmp" + process + counter.
 std::string temporary_name(const std::string& path);
 
+/// True when a name or path is one that temporary_name() makes: where nobody writes any more, such
+/// a file was left by a process that was killed.
+bool is_temporary_name(std::string_view path);
+
 /// The folder of a path: "a/b" of "a/b/c", "." of "c", "/" of "/c".
 std::string parent_directory(std::string_view path);
 

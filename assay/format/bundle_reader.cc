@@ -1,18 +1,18 @@
 #include "assay/format/bundle_reader.h"
 
-#include <leveldb/iterator.h>
-#include <leveldb/options.h>
-#include <leveldb/table.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
-#include <new>
+#include <optional>
+#include <set>
 
 #include "assay/base/crc32c.h"
 #include "assay/format/bundle_files.h"
-#include "assay/format/leveldb_files.h"
 #include "assay/format/proto/checkpoint.pb.h"
 #include "assay/format/proto_io.h"
+#include "assay/format/table_reader.h"
 #include "assay/format/tensor_proto.h"
 #include "assay/format/varint.h"
 
@@ -23,10 +23,6 @@ namespace {
 constexpr int kMaxShards = 100000;
 /// Versions of the format that we can read: TensorFlow has only ever written 1.
 constexpr int kVersion = 1;
-
-std::string_view view(const leveldb::Slice& slice) {
-  return {slice.data(), slice.size()};
-}
 
 /// Turns the bytes of each number around. REQUIRES: not kString.
 void swap_bytes(Tensor& t) {
@@ -80,110 +76,80 @@ std::optional<std::uint32_t> decode_strings(std::string_view bytes, bool swap, T
   return crc;
 }
 
-/// True when the table's last bytes, which say where its two outermost blocks lie, make sense.
-/// LevelDB would take memory for whatever size they give.
-bool footer_is_sound(const ReadableFile& file) {
-  constexpr std::uint64_t kFooter = 48;
-  constexpr std::uint64_t kTrailer = 5;
-  const std::uint64_t size = file.size();
-  if (size < kFooter) return false;
-  char footer[kFooter];
-  if (file.read_at(size - kFooter, footer, kFooter) != kFooter) return false;
-  std::string_view bytes(footer, kFooter);
-  for (int block = 0; block < 2; ++block) {
-    std::uint64_t offset = 0;
-    std::uint64_t length = 0;
-    if (!take_varint(bytes, offset) || !take_varint(bytes, length)) return false;
-    if (offset > size || length > size - offset || kTrailer > size - offset - length) return false;
-  }
-  return true;
+/// Asks for large pages where that saves time: the system hands out fresh memory page by page.
+void advise_huge_pages(char* p, std::size_t size) {
+  constexpr std::uintptr_t kHuge = std::uintptr_t{2} << 20;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(p) + kHuge - 1) & ~(kHuge - 1);
+  const auto end = (reinterpret_cast<std::uintptr_t>(p) + size) & ~(kHuge - 1);
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
-/// Names in the bundle that share the last part of `name`, for a message.
-std::string alike(const std::map<std::string, BundleEntry>& entries, const std::string& name) {
-  const std::string last = name.substr(name.rfind('/') + 1);
-  std::string found;
-  int count = 0;
-  for (const auto& [other, entry] : entries) {
-    if (other.substr(other.rfind('/') + 1) != last) continue;
-    found += (count == 0 ? "; it has '" : ", '") + other + "'";
-    if (++count == 3) break;
+/// Reads into fresh memory and returns the CRC; nullopt when the file ends before. Goes in pieces
+/// that are still in the core's cache when their checksum is taken.
+std::optional<std::uint32_t> read_numbers(const ReadableFile& file, std::uint64_t offset, char* out,
+                                          std::uint64_t size) {
+  constexpr std::uint64_t kPiece = std::uint64_t{256} << 10;
+  advise_huge_pages(out, size);
+  std::uint32_t crc = 0;
+  for (std::uint64_t done = 0; done < size;) {
+    const std::uint64_t n = std::min(kPiece, size - done);
+    if (file.read_at(offset + done, out + done, n) != n) return std::nullopt;
+    crc = crc32c::extend(crc, out + done, n);
+    done += n;
   }
-  return found;
+  return crc;
 }
 
 }  // namespace
 
-leveldb::Status LevelDbSource::Read(std::uint64_t offset, std::size_t n, leveldb::Slice* result,
-                                    char* scratch) const {
-  // No block is shorter than a restart array and its trailer; a smaller size is one that
-  // overflowed when LevelDB added the trailer's.
-  constexpr std::size_t kSmallest = 4 + 5;
-  if (n < kSmallest || offset > size_ || n > size_ - offset) {
-    return leveldb::Status::Corruption("a block does not lie inside the file");
-  }
-  try {
-    *result = leveldb::Slice(scratch, file_.read_at(offset, scratch, n));
-  } catch (const Error& e) {
-    // Exceptions must not pass through LevelDB.
-    return leveldb::Status::IOError(e.message());
-  }
-  return leveldb::Status::OK();
+bool BundleReader::exists(const std::string& prefix, FileSystem& fs) {
+  return fs.exists(prefix + ".index");
 }
 
 BundleReader::BundleReader(const std::string& prefix, FileSystem& fs)
-    : prefix_(prefix), fs_(fs), index_path_(prefix + ".index") {
-  if (!fs.exists(index_path_)) {
+    : CheckpointReader(prefix), fs_(fs), index_path_(prefix + ".index") {
+  if (!exists(prefix, fs)) {
     fail(Code::kNotFound, "there is no checkpoint '{}': no file {}", prefix, index_path_);
   }
   if (fs.exists(index_path_ + kReplacingSuffix)) {
     replacing_ = true;
     index_path_ += kReplacingSuffix;
   }
-  try {
-    read_index();
-  } catch (const std::bad_alloc&) {
-    fail(Code::kDataLoss, "the checkpoint's index {} is damaged: a block is impossibly large",
-         index_path());
-  }
+  read_index();
 }
 
 BundleReader::~BundleReader() = default;
 
+std::vector<std::string> BundleReader::files() const {
+  std::vector<std::string> all{index_path_};
+  for (int i = 0; i < num_shards_; ++i) all.push_back(data_path(i));
+  return all;
+}
+
 std::string BundleReader::data_path(int shard) const {
-  std::string path = fmt::format("{}.data-{:05}-of-{:05}", prefix_, shard, num_shards_);
+  std::string path = fmt::format("{}.data-{:05}-of-{:05}", prefix(), shard, num_shards_);
   if (replacing_ && fs_.exists(path + kReplacingSuffix)) path += kReplacingSuffix;
   return path;
 }
 
 void BundleReader::read_index() {
-  const auto file = fs_.open_read(index_path());
-  if (!footer_is_sound(*file)) {
-    fail(Code::kDataLoss, "the checkpoint's index {} is damaged or cut short", index_path());
-  }
-  LevelDbSource source(*file);
-  leveldb::Options options;
-  options.paranoid_checks = true;
-  leveldb::ReadOptions read;
-  read.verify_checksums = true;
-  read.fill_cache = false;
-  leveldb::Table* opened = nullptr;
-  const auto check = [&](const leveldb::Status& status) {
-    if (!status.ok()) {
-      fail(Code::kDataLoss, "the checkpoint's index {} is damaged or cut short: {}", index_path(),
-           status.ToString());
+  const TableReader table(fs_.open_read(index_path_));
+  bool first = true;
+  table.for_each([&](std::string_view key, std::string_view value) {
+    if (first && key.empty()) {
+      read_header(value);
+    } else if (first) {
+      fail(Code::kDataLoss, "{} is no checkpoint's index: it has no header", index_path());
+    } else {
+      add_entry(std::string(key), value);
     }
-  };
-  check(leveldb::Table::Open(options, &source, file->size(), &opened));
-  const std::unique_ptr<leveldb::Table> table(opened);
-  const std::unique_ptr<leveldb::Iterator> it(table->NewIterator(read));
-  it->SeekToFirst();
-  check(it->status());
-  if (!it->Valid() || !it->key().empty()) {
-    fail(Code::kDataLoss, "{} is no checkpoint's index: it has no header", index_path());
-  }
-  const auto header =
-      parse_binary<proto::BundleHeaderProto>(view(it->value()), index_path() + ": its header");
+    first = false;
+  });
+  if (first) fail(Code::kDataLoss, "{} is no checkpoint's index: it is empty", index_path());
+}
+
+void BundleReader::read_header(std::string_view value) {
+  const auto header = parse_binary<proto::BundleHeaderProto>(value, index_path() + ": its header");
   num_shards_ = header.num_shards();
   if (num_shards_ < 1 || num_shards_ > kMaxShards) {
     fail(Code::kDataLoss, "{} is damaged: {} data files", index_path(), num_shards_);
@@ -193,14 +159,12 @@ void BundleReader::read_index() {
     fail(Code::kUnimplemented, "{} needs a reader of version {} or later, this one is {}",
          index_path(), header.version().min_consumer(), kVersion);
   }
-  for (it->Next(); it->Valid(); it->Next()) add_entry(it->key().ToString(), view(it->value()));
-  check(it->status());
 }
 
 void BundleReader::add_entry(const std::string& key, std::string_view value) {
   const std::string what = fmt::format("{}: the entry of '{}'", index_path(), key);
   const auto message = parse_binary<proto::BundleEntryProto>(value, what);
-  BundleEntry entry;
+  CheckpointEntry entry;
   entry.dtype = static_cast<DType>(message.dtype());
   const auto refuse = [&](std::string_view why) {
     fail(Code::kDataLoss, "{} is damaged: {}", what, why);
@@ -237,21 +201,7 @@ void BundleReader::add_entry(const std::string& key, std::string_view value) {
   }
   // A slice's key begins with a zero byte, a tensor's name never does.
   auto& entries = key.starts_with('\0') ? slice_entries_ : entries_;
-  entries.insert_or_assign(key, std::move(entry));
-}
-
-const BundleEntry* BundleReader::find(const std::string& name) const {
-  const auto it = entries_.find(name);
-  return it == entries_.end() ? nullptr : &it->second;
-}
-
-const BundleEntry& BundleReader::at(const std::string& name) const {
-  const BundleEntry* entry = find(name);
-  if (entry == nullptr) {
-    fail(Code::kNotFound, "the checkpoint '{}' holds no tensor '{}'{}", prefix_, name,
-         alike(entries_, name));
-  }
-  return *entry;
+  entries.emplace(key, std::move(entry));
 }
 
 const ReadableFile& BundleReader::shard_file(int shard) const {
@@ -260,7 +210,7 @@ const ReadableFile& BundleReader::shard_file(int shard) const {
   if (file == nullptr) {
     const std::string path = data_path(shard);
     if (!fs_.exists(path)) {
-      fail(Code::kDataLoss, "the checkpoint '{}' is not whole: its file {} is missing", prefix_,
+      fail(Code::kDataLoss, "the checkpoint '{}' is not whole: its file {} is missing", prefix(),
            path);
     }
     file = fs_.open_read(path);
@@ -268,21 +218,28 @@ const ReadableFile& BundleReader::shard_file(int shard) const {
   return *file;
 }
 
-Tensor BundleReader::read_entry(const std::string& name, const BundleEntry& entry) const {
+void BundleReader::damaged_at(const std::string& name, const CheckpointEntry& entry,
+                              std::string_view why) const {
+  fail(Code::kDataLoss, "'{}' in the checkpoint '{}' is damaged: {} ({}, {} bytes at {})", name,
+       prefix(), why, shard_file(entry.shard).path(), entry.size, entry.offset);
+}
+
+void BundleReader::check_place(const std::string& name, const CheckpointEntry& entry) const {
+  const std::uint64_t file_size = shard_file(entry.shard).size();
+  if (entry.offset > file_size || entry.size > file_size - entry.offset) {
+    damaged_at(name, entry, fmt::format("the file is cut short, it has {} bytes", file_size));
+  }
+}
+
+Tensor BundleReader::read_whole(const std::string& name, const CheckpointEntry& entry) const {
   if (entry.dtype == DType::kVariant || entry.dtype == DType::kResource) {
     fail(Code::kUnimplemented, "'{}' in the checkpoint '{}' is a {}: its value cannot be read",
-         name, prefix_, dtype_name(entry.dtype));
+         name, prefix(), dtype_name(entry.dtype));
   }
-  const ReadableFile& file = shard_file(entry.shard);
-  const std::uint64_t file_size = file.size();
-  const auto damaged = [&](std::string_view why) {
-    fail(Code::kDataLoss, "'{}' in the checkpoint '{}' is damaged: {} ({}, {} bytes at {})", name,
-         prefix_, why, file.path(), entry.size, entry.offset);
-  };
   // Before anything is allocated: the bytes must be there.
-  if (entry.offset > file_size || entry.size > file_size - entry.offset) {
-    damaged(fmt::format("the file is cut short, it has {} bytes", file_size));
-  }
+  check_place(name, entry);
+  const ReadableFile& file = shard_file(entry.shard);
+  const auto damaged = [&](std::string_view why) { damaged_at(name, entry, why); };
   Tensor t(entry.dtype, entry.shape);
   std::uint32_t crc = 0;
   if (entry.dtype == DType::kString) {
@@ -296,9 +253,9 @@ Tensor BundleReader::read_entry(const std::string& name, const BundleEntry& entr
     if (!decoded) damaged("its strings' lengths are wrong");
     crc = *decoded;
   } else {
-    auto* out = static_cast<char*>(t.raw());
-    if (file.read_at(entry.offset, out, entry.size) != entry.size) damaged("the file is cut short");
-    crc = crc32c::extend(0, out, entry.size);
+    const auto read = read_numbers(file, entry.offset, static_cast<char*>(t.raw()), entry.size);
+    if (!read) damaged("the file is cut short");
+    crc = *read;
   }
   if (crc32c::mask(crc) != entry.masked_crc32c) damaged("wrong checksum");
   if (big_endian_ && entry.dtype != DType::kString) swap_bytes(t);
@@ -309,66 +266,45 @@ Tensor BundleReader::read_entry(const std::string& name, const BundleEntry& entr
   return t;
 }
 
-Tensor BundleReader::read(const std::string& name) const {
-  const BundleEntry& entry = at(name);
-  if (entry.slices.empty()) return read_entry(name, entry);
-  TensorSlice all;
-  all.extents.resize(static_cast<std::size_t>(entry.shape.rank()));
-  return read_slice(name, all);
+const CheckpointEntry& BundleReader::part_of(const std::string& name, const CheckpointEntry& entry,
+                                             std::size_t part) const {
+  const TensorSlice& slice = entry.slices[part];
+  const auto missing = [&](std::string_view why) {
+    fail(Code::kDataLoss, "'{}' in the checkpoint '{}' is damaged: {}", name, prefix(), why);
+  };
+  const auto found = slice_entries_.find(encode_slice_key(name, slice));
+  if (found == slice_entries_.end()) missing(fmt::format("the slice {} is missing", slice.str()));
+  const CheckpointEntry& stored = found->second;
+  if (!stored.slices.empty() || stored.dtype != entry.dtype ||
+      stored.shape != slice.shape_in(entry.shape)) {
+    missing(fmt::format("the slice {} does not fit", slice.str()));
+  }
+  return stored;
 }
 
-Tensor BundleReader::read_slice(const std::string& name, const TensorSlice& slice) const {
-  const BundleEntry& entry = at(name);
-  Shape shape;
-  try {
-    shape = slice.shape_in(entry.shape);
-  } catch (const Error& e) {
-    fail(e.code(), "'{}' in the checkpoint '{}': {}", name, prefix_, e.message());
-  }
-  TensorSlice all;
-  all.extents.resize(static_cast<std::size_t>(entry.shape.rank()));
-  if (entry.slices.empty()) {
-    Tensor whole = read_entry(name, entry);
-    if (shape == entry.shape) return whole;
-    Tensor part(entry.dtype, shape);
-    copy_overlap(entry.shape, all, whole, slice, part);
-    return part;
-  }
-  // Sizes first: nothing is allocated that the slices cannot fill. They need not cover the whole
-  // tensor: one shard of several holds only its own.
-  std::int64_t stored = 0;
-  for (const TensorSlice& s : entry.slices) {
-    const std::int64_t n = s.shape_in(entry.shape).num_elements();
-    if (__builtin_add_overflow(stored, n, &stored)) stored = INT64_MAX;
-  }
-  const auto missing = [&](std::string_view why) {
-    fail(Code::kDataLoss, "'{}' in the checkpoint '{}' is damaged: {}", name, prefix_, why);
-  };
-  if (stored < shape.num_elements()) missing("its slices do not cover it");
-  std::vector<const BundleEntry*> parts;
-  for (const TensorSlice& s : entry.slices) {
-    const auto found = slice_entries_.find(encode_slice_key(name, s));
-    if (found == slice_entries_.end()) missing(fmt::format("the slice {} is missing", s.str()));
-    if (found->second.dtype != entry.dtype || !(found->second.shape == s.shape_in(entry.shape))) {
-      missing(fmt::format("the slice {} does not fit", s.str()));
-    }
-    const ReadableFile& file = shard_file(found->second.shard);
-    if (found->second.size > file.size()) missing(file.path() + " is cut short");
-    parts.push_back(&found->second);
-  }
-  Tensor out(entry.dtype, shape);
-  std::int64_t copied = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Tensor part = read_entry(fmt::format("{} {}", name, entry.slices[i].str()), *parts[i]);
-    copied += copy_overlap(entry.shape, entry.slices[i], part, slice, out);
-  }
-  if (copied < shape.num_elements()) missing("its slices do not cover it");
-  return out;
+Shape BundleReader::check_part(const std::string& name, const CheckpointEntry& entry,
+                               std::size_t part) const {
+  const CheckpointEntry& stored = part_of(name, entry, part);
+  check_place(fmt::format("{} {}", name, entry.slices[part].str()), stored);
+  return stored.shape;
+}
+
+Tensor BundleReader::read_part(const std::string& name, const CheckpointEntry& entry,
+                               std::size_t part) const {
+  return read_whole(fmt::format("{} {}", name, entry.slices[part].str()),
+                    part_of(name, entry, part));
 }
 
 void BundleReader::verify() const {
+  CheckpointReader::verify();
+  std::set<std::string> listed;
   for (const auto& [name, entry] : entries_) {
-    if (entry.dtype != DType::kVariant && entry.dtype != DType::kResource) read(name);
+    for (const TensorSlice& slice : entry.slices) listed.insert(encode_slice_key(name, slice));
+  }
+  for (const auto& [key, entry] : slice_entries_) {
+    if (listed.contains(key)) continue;
+    const SliceKey part = decode_slice_key(key);
+    read_whole(fmt::format("{} {}", part.name, part.slice.str()), entry);
   }
 }
 

@@ -1,13 +1,10 @@
 #include "assay/format/bundle_writer.h"
 
-#include <leveldb/options.h>
-#include <leveldb/table_builder.h>
-
+#include <algorithm>
 #include <cstring>
 
 #include "assay/base/crc32c.h"
 #include "assay/format/bundle_files.h"
-#include "assay/format/leveldb_files.h"
 #include "assay/format/proto_io.h"
 #include "assay/format/tensor_proto.h"
 #include "assay/format/varint.h"
@@ -16,14 +13,29 @@ namespace assay::format {
 
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{8} << 20;
+/// What goes to the system in one call: small enough that the bytes are still in the core's cache
+/// when they are copied, after their checksum was taken.
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+/// From here on bytes go to the system from where they are, not through our buffer.
+constexpr std::size_t kDirect = std::size_t{64} << 10;
+/// After so many bytes the disk is asked to begin, and works while we go on.
+constexpr std::uint64_t kWriteback = std::uint64_t{16} << 20;
+/// Small tensors ask for room only once in so many bytes; the index needs some too.
+constexpr std::uint64_t kRoom = std::uint64_t{16} << 20;
+constexpr std::uint64_t kIndexRoom = std::uint64_t{64} << 10;
+
+std::size_t varint_size(std::uint64_t value) {
+  std::size_t n = 1;
+  for (; value >= 0x80; value >>= 7) ++n;
+  return n;
+}
 
 }  // namespace
 
 BundleWriter::BundleWriter(const std::string& prefix, FileSystem& fs)
     : prefix_(prefix),
       fs_(fs),
-      data_path_(prefix + ".data-00000-of-00001"),
+      data_path_(data_file_name(prefix, 0, 1)),
       index_path_(prefix + ".index"),
       temporary_data_(temporary_name(data_path_)),
       temporary_index_(temporary_name(index_path_)) {
@@ -46,22 +58,46 @@ void BundleWriter::remove_temporaries() noexcept {
   }
 }
 
-void BundleWriter::flush() {
-  if (buffer_.empty()) return;
-  data_->append(buffer_);
-  buffer_.clear();
+std::uint64_t BundleWriter::stored_bytes(const Tensor& tensor) {
+  if (tensor.dtype() != DType::kString) return tensor.num_bytes();
+  std::uint64_t bytes = 4;  // the CRC of the lengths
+  for (const std::string& s : tensor.span<std::string>()) bytes += varint_size(s.size()) + s.size();
+  return bytes;
 }
 
-void BundleWriter::append(const void* data, std::size_t size) {
-  const std::string_view bytes(static_cast<const char*>(data), size);
-  size_ += size;
-  if (size >= kPiece) {
-    flush();
-    data_->append(bytes);
-    return;
+void BundleWriter::reserve(std::uint64_t bytes) {
+  require_free_space(fs_, parent_directory(prefix_), bytes + kIndexRoom);
+  reserved_ = size_ + bytes;
+}
+
+void BundleWriter::flush() {
+  if (!buffer_.empty()) {
+    data_->append(buffer_);
+    buffer_.clear();
   }
-  buffer_.append(bytes);
-  if (buffer_.size() >= kPiece) flush();
+  if (size_ - writeback_ >= kWriteback) {
+    writeback_ = size_;
+    data_->start_writeback();
+  }
+}
+
+std::uint32_t BundleWriter::append(std::uint32_t crc, const void* data, std::size_t size) {
+  const auto* p = static_cast<const char*>(data);
+  while (size > 0) {
+    const std::size_t n = std::min(size, kPiece);
+    crc = crc32c::extend(crc, p, n);
+    size_ += n;
+    if (n >= kDirect) {
+      flush();
+      data_->append({p, n});
+    } else {
+      buffer_.append(p, n);
+      if (buffer_.size() >= kPiece) flush();
+    }
+    p += n;
+    size -= n;
+  }
+  return crc;
 }
 
 void BundleWriter::add_key(const std::string& key, const Tensor& tensor) {
@@ -78,6 +114,11 @@ void BundleWriter::add_key(const std::string& key, const Tensor& tensor) {
   shape_to_proto(tensor.shape(), *entry.mutable_shape());
   entry.set_offset(static_cast<std::int64_t>(size_));
   const std::uint64_t begin = size_;
+  const std::uint64_t bytes = stored_bytes(tensor);
+  if (begin + bytes > reserved_) {
+    reserve(bytes);
+    reserved_ = begin + std::max(bytes, kRoom);
+  }
   std::uint32_t crc = 0;
   if (tensor.dtype() == DType::kString) {
     std::string head;
@@ -86,17 +127,13 @@ void BundleWriter::add_key(const std::string& key, const Tensor& tensor) {
       put_varint(length, head);
       crc = crc32c::extend(crc, &length, length <= UINT32_MAX ? 4 : 8);
     }
+    // The entry's CRC is not of the lengths as they are stored.
+    append(0, head.data(), head.size());
     const std::uint32_t masked = crc32c::mask(crc);
-    head.append(reinterpret_cast<const char*>(&masked), 4);
-    crc = crc32c::extend(crc, &masked, 4);
-    append(head.data(), head.size());
-    for (const std::string& s : tensor.span<std::string>()) {
-      crc = crc32c::extend(crc, s.data(), s.size());
-      append(s.data(), s.size());
-    }
+    crc = append(crc, &masked, sizeof masked);
+    for (const std::string& s : tensor.span<std::string>()) crc = append(crc, s.data(), s.size());
   } else {
-    crc = crc32c::extend(0, tensor.raw(), tensor.num_bytes());
-    append(tensor.raw(), tensor.num_bytes());
+    crc = append(0, tensor.raw(), tensor.num_bytes());
   }
   entry.set_size(static_cast<std::int64_t>(size_ - begin));
   entry.set_crc32c(crc32c::mask(crc));
@@ -138,44 +175,6 @@ void BundleWriter::add_slice(const std::string& name, const Shape& full_shape,
   slice.to_proto(*whole.add_slices());
 }
 
-std::string BundleWriter::index_bytes() const {
-  // TensorFlow's options for its copy of this table format.
-  leveldb::Options options;
-  options.compression = leveldb::kNoCompression;
-  options.block_size = 262144;
-  options.block_restart_interval = 16;
-  LevelDbSink sink;
-  leveldb::TableBuilder builder(options, &sink);
-  proto::BundleHeaderProto header;
-  header.set_num_shards(1);
-  header.set_endianness(proto::BundleHeaderProto::LITTLE);
-  header.mutable_version()->set_producer(1);
-  builder.Add("", to_binary(header));
-  for (const auto& [key, entry] : entries_) builder.Add(key, to_binary(entry));
-  const leveldb::Status status = builder.Finish();
-  ASSAY_CHECK(status.ok());
-  return sink.bytes();
-}
-
-void BundleWriter::complete_replacement() {
-  const std::string new_data = data_path_ + kReplacingSuffix;
-  const std::string new_index = index_path_ + kReplacingSuffix;
-  const std::string folder = parent_directory(prefix_);
-  if (fs_.exists(new_index) && fs_.exists(index_path_)) {
-    if (fs_.exists(new_data)) {
-      fs_.rename(new_data, data_path_);
-      fs_.sync_directory(folder);
-    }
-    fs_.rename(new_index, index_path_);
-    fs_.sync_directory(folder);
-    return;
-  }
-  // The checkpoint they were to replace was deleted, or they do not count yet.
-  for (const std::string& path : {new_index, new_data}) {
-    if (fs_.exists(path)) fs_.remove(path);
-  }
-}
-
 void BundleWriter::finish() {
   ASSAY_CHECK(!finished_);
   try {
@@ -184,26 +183,10 @@ void BundleWriter::finish() {
     data_->close();
     data_.reset();
     const auto index = fs_.open_write(temporary_index_);
-    index->append(index_bytes());
+    index->append(bundle_index(entries_, 1, /*big_endian=*/false));
     index->sync();
     index->close();
-    const std::string folder = parent_directory(prefix_);
-    complete_replacement();
-    if (!fs_.exists(index_path_)) {
-      fs_.rename(temporary_data_, data_path_);
-      // A reader that finds the index must find the data, also after a power cut.
-      fs_.sync_directory(folder);
-      fs_.rename(temporary_index_, index_path_);
-      fs_.sync_directory(folder);
-    } else {
-      // Two files cannot be replaced in one step, but one can appear: the new index under its
-      // own name is what makes the new checkpoint count.
-      fs_.rename(temporary_data_, data_path_ + kReplacingSuffix);
-      fs_.sync_directory(folder);
-      fs_.rename(temporary_index_, index_path_ + kReplacingSuffix);
-      fs_.sync_directory(folder);
-      complete_replacement();
-    }
+    publish_bundle(fs_, prefix_, {temporary_data_}, temporary_index_);
   } catch (...) {
     remove_temporaries();
     finished_ = true;

@@ -34,7 +34,6 @@ class BatchDataset : public DatasetBase<BatchDataset> {
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
   }
-  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
 
  private:
   class Iterator : public IteratorOf<BatchDataset> {
@@ -97,18 +96,17 @@ class BatchDataset : public DatasetBase<BatchDataset> {
   bool drop_remainder_;
 };
 
-class BatchKernel : public DatasetKernel {
+class BatchKernel : public Kernel {
  public:
-  explicit BatchKernel(const KernelInit& init)
-      : DatasetKernel(init), shapes_(output_shapes(init)) {}
-
- private:
-  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+  explicit BatchKernel(const KernelInit& init) : shapes_(output_shapes(init)) {}
+  void run(KernelContext& ctx) override {
     const bool drop = ctx.num_inputs() > 2 && bool_input(ctx, 2, "drop_remainder");
-    return std::make_shared<BatchDataset>(dataset_of(ctx.input(0)),
-                                          scalar_input(ctx, 1, "batch_size"), drop, shapes_);
+    set_dataset_output(
+        ctx, std::make_shared<BatchDataset>(dataset_of(ctx.input(0)),
+                                            scalar_input(ctx, 1, "batch_size"), drop, shapes_));
   }
 
+ private:
   std::vector<PartialShape> shapes_;
 };
 

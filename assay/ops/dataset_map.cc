@@ -10,22 +10,15 @@ namespace {
 /// the function gives true.
 class MappedDataset : public DatasetBase<MappedDataset> {
  public:
-  MappedDataset(std::shared_ptr<const Dataset> input, ElementTransform transform, bool filter,
+  MappedDataset(std::shared_ptr<const Dataset> input, ElementFunction function, bool filter,
                 std::vector<DType> types, std::vector<PartialShape> shapes)
       : DatasetBase(std::move(types), std::move(shapes)),
         input_(std::move(input)),
-        transform_(std::move(transform)),
+        function_(std::move(function)),
         filter_(filter) {}
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
-  }
-  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
-  void save_counters(IteratorState& state, const std::string& prefix) const override {
-    if (transform_.save) transform_.save(state, prefix + "/");
-  }
-  void restore_counters(const IteratorState& state, const std::string& prefix) const override {
-    if (transform_.restore) transform_.restore(state, prefix + "/");
   }
 
  private:
@@ -35,7 +28,7 @@ class MappedDataset : public DatasetBase<MappedDataset> {
         : IteratorOf(std::move(owner)), input_(dataset().input_->make_iterator()) {}
     bool next(std::vector<Tensor>& out) override {
       while (input_->next(element_)) {
-        auto result = dataset().transform_.apply(element_);
+        auto result = dataset().function_(element_);
         if (!dataset().filter_) {
           out = std::move(result);
           return true;
@@ -61,26 +54,24 @@ class MappedDataset : public DatasetBase<MappedDataset> {
   };
 
   std::shared_ptr<const Dataset> input_;
-  ElementTransform transform_;
+  ElementFunction function_;
   bool filter_;
 };
 
-class MapKernel : public DatasetKernel {
+class MapKernel : public Kernel {
  public:
   explicit MapKernel(const KernelInit& init)
-      : DatasetKernel(init),
-        factory_(attached_function<ElementFunctionFactory>(init.node.graph(),
+      : factory_(attached_function<ElementFunctionFactory>(init.node.graph(),
                                                            init.attr<std::string>("function"))),
         filter_(init.node.op() == "AssayFilterDataset"),
         types_(output_types(init)),
         shapes_(output_shapes(init)) {}
-
- private:
-  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
-    return std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(), filter_, types_,
-                                           shapes_);
+  void run(KernelContext& ctx) override {
+    set_dataset_output(ctx, std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(),
+                                                            filter_, types_, shapes_));
   }
 
+ private:
   ElementFunctionFactory factory_;
   bool filter_;
   std::vector<DType> types_;

@@ -19,7 +19,6 @@ class UnaryDataset : public DatasetBase<Self> {
     return std::make_unique<typename Self::Iterator>(this->self());
   }
   const Dataset& input() const { return *input_; }
-  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
 
  private:
   std::shared_ptr<const Dataset> input_;
@@ -40,7 +39,7 @@ class RepeatDataset : public UnaryDataset<RepeatDataset> {
         if (fresh) input_ = dataset().input().make_iterator();
         if (input_->next(out)) return true;
         input_ = nullptr;
-        if (count >= 0) ++passes_;
+        ++passes_;
         // Nothing at all in a pass: repeating it for ever would give nothing for ever.
         if (fresh && count < 0) return false;
       }
@@ -51,7 +50,7 @@ class RepeatDataset : public UnaryDataset<RepeatDataset> {
       save_input(state, prefix + "/repeat", input_.get());
     }
     void restore(const IteratorState& state, const std::string& prefix) override {
-      passes_ = restore_count(state, prefix + "/passes");
+      passes_ = restore_int(state, prefix + "/passes");
       input_ = restore_input(state, prefix + "/repeat", dataset().input());
     }
 
@@ -76,7 +75,7 @@ class TakeDataset : public UnaryDataset<TakeDataset> {
     bool next(std::vector<Tensor>& out) override {
       const std::int64_t count = dataset().count_;
       if (input_ != nullptr && (count < 0 || taken_ < count) && input_->next(out)) {
-        if (count >= 0) ++taken_;
+        ++taken_;
         return true;
       }
       input_ = nullptr;
@@ -87,7 +86,7 @@ class TakeDataset : public UnaryDataset<TakeDataset> {
       save_input(state, prefix + "/take", input_.get());
     }
     void restore(const IteratorState& state, const std::string& prefix) override {
-      taken_ = restore_count(state, prefix + "/taken");
+      taken_ = restore_int(state, prefix + "/taken");
       input_ = restore_input(state, prefix + "/take", dataset().input());
     }
 
@@ -123,7 +122,7 @@ class SkipDataset : public UnaryDataset<SkipDataset> {
       save_input(state, prefix + "/skip", input_.get());
     }
     void restore(const IteratorState& state, const std::string& prefix) override {
-      skipped_ = restore_count(state, prefix + "/skipped");
+      skipped_ = restore_int(state, prefix + "/skipped");
       input_ = restore_input(state, prefix + "/skip", dataset().input());
     }
 
@@ -144,11 +143,6 @@ class ZipDataset : public DatasetBase<ZipDataset> {
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
-  }
-  std::vector<const Dataset*> inputs() const override {
-    std::vector<const Dataset*> all;
-    for (const auto& input : inputs_) all.push_back(input.get());
-    return all;
   }
 
  private:
@@ -184,9 +178,6 @@ class ZipDataset : public DatasetBase<ZipDataset> {
       for (std::size_t i = 0; i < inputs_.size(); ++i) {
         inputs_[i] =
             restore_input(state, prefix + "/zip" + std::to_string(i), *dataset().inputs_[i]);
-        if (inputs_[i] == nullptr) {
-          fail(Code::kDataLoss, "the saved iterator zips a dataset that has ended");
-        }
       }
     }
 
@@ -211,9 +202,6 @@ class ConcatenateDataset : public DatasetBase<ConcatenateDataset> {
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
-  }
-  std::vector<const Dataset*> inputs() const override {
-    return {inputs_[0].get(), inputs_[1].get()};
   }
 
  private:
@@ -251,37 +239,35 @@ class ConcatenateDataset : public DatasetBase<ConcatenateDataset> {
 };
 
 template <typename D>
-std::shared_ptr<Dataset> make_counted(KernelContext& ctx) {
-  return std::make_shared<D>(dataset_of(ctx.input(0)), scalar_input(ctx, 1, "count"));
+void make_counted(KernelContext& ctx) {
+  set_dataset_output(ctx,
+                     std::make_shared<D>(dataset_of(ctx.input(0)), scalar_input(ctx, 1, "count")));
 }
 
-class ZipKernel : public DatasetKernel {
+class ZipKernel : public Kernel {
  public:
   explicit ZipKernel(const KernelInit& init)
-      : DatasetKernel(init), types_(output_types(init)), shapes_(output_shapes(init)) {}
-
- private:
-  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+      : types_(output_types(init)), shapes_(output_shapes(init)) {}
+  void run(KernelContext& ctx) override {
     std::vector<std::shared_ptr<const Dataset>> inputs;
     for (int i = 0; i < ctx.num_inputs(); ++i) inputs.push_back(dataset_of(ctx.input(i)));
-    return std::make_shared<ZipDataset>(std::move(inputs), types_, shapes_);
+    set_dataset_output(ctx, std::make_shared<ZipDataset>(std::move(inputs), types_, shapes_));
   }
 
+ private:
   std::vector<DType> types_;
   std::vector<PartialShape> shapes_;
 };
 
-class ConcatenateKernel : public DatasetKernel {
+class ConcatenateKernel : public Kernel {
  public:
-  explicit ConcatenateKernel(const KernelInit& init)
-      : DatasetKernel(init), shapes_(output_shapes(init)) {}
-
- private:
-  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
-    return std::make_shared<ConcatenateDataset>(dataset_of(ctx.input(0)), dataset_of(ctx.input(1)),
-                                                shapes_);
+  explicit ConcatenateKernel(const KernelInit& init) : shapes_(output_shapes(init)) {}
+  void run(KernelContext& ctx) override {
+    set_dataset_output(ctx, std::make_shared<ConcatenateDataset>(
+                                dataset_of(ctx.input(0)), dataset_of(ctx.input(1)), shapes_));
   }
 
+ private:
   std::vector<PartialShape> shapes_;
 };
 
@@ -305,11 +291,11 @@ OpSpec counted_spec(std::string name, std::string doc, KernelFactory make) {
 
 void register_dataset_transforms(OpRegistry& registry) {
   registry.add(counted_spec("RepeatDataset", "The input count times over; -1 for ever.",
-                            dataset_kernel<make_counted<RepeatDataset>>));
+                            function_kernel<make_counted<RepeatDataset>>));
   registry.add(counted_spec("TakeDataset", "The first count elements of the input; -1 all.",
-                            dataset_kernel<make_counted<TakeDataset>>));
+                            function_kernel<make_counted<TakeDataset>>));
   registry.add(counted_spec("SkipDataset", "The input without its first count elements; -1 none.",
-                            dataset_kernel<make_counted<SkipDataset>>));
+                            function_kernel<make_counted<SkipDataset>>));
   registry.add(
       {.name = "ZipDataset",
        .doc = "Elements of several datasets side by side, up to the end of the shortest.",

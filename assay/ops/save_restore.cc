@@ -118,7 +118,7 @@ class MergeCheckpoints : public Kernel {
 
  private:
   static void add(const format::BundleReader& reader, const std::string& name,
-                  const format::BundleEntry& entry, format::BundleWriter& writer) {
+                  const format::CheckpointEntry& entry, format::BundleWriter& writer) {
     if (entry.slices.empty()) {
       writer.add(name, reader.read(name));
       return;

@@ -103,10 +103,6 @@ class FileWriter::Impl {
 
   const std::string& logdir() const { return logdir_; }
   std::string path() const { return path_; }
-  std::uint64_t bytes() {
-    std::lock_guard lock(mutex_);
-    return bytes_;
-  }
 
  private:
   struct Item {
@@ -145,13 +141,9 @@ class FileWriter::Impl {
       const std::int64_t all = added_;
       lock.unlock();
       std::exception_ptr failed;
-      std::uint64_t bytes = 0;
       try {
         for (Item& item : items) write(item);
-        if (flush_now) {
-          file_->flush();
-          bytes = file_->bytes();
-        }
+        if (flush_now) file_->flush();
       } catch (...) {
         failed = std::current_exception();
       }
@@ -159,7 +151,6 @@ class FileWriter::Impl {
       written_ = all;
       if (flush_now) {
         flushed_ = all;
-        bytes_ = bytes;
         last_flush = std::chrono::steady_clock::now();
       }
       if (failed != nullptr) {
@@ -197,7 +188,6 @@ class FileWriter::Impl {
   std::int64_t added_ = 0;
   std::int64_t written_ = 0;
   std::int64_t flushed_ = 0;
-  std::uint64_t bytes_ = 0;  // of the file at the last flush
   bool flush_wanted_ = false;
   bool stopping_ = false;
   bool closed_ = true;
@@ -274,10 +264,6 @@ void FileWriter::close() {
 
 void FileWriter::reopen() {
   impl_->reopen();
-}
-
-std::uint64_t FileWriter::bytes() const {
-  return impl_->bytes();
 }
 
 const std::string& FileWriter::logdir() const {

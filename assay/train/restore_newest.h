@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -12,8 +11,6 @@ namespace assay::train {
 struct RestoredNewest {
   std::string prefix;  ///< the checkpoint restored
   RestoreReport report;
-  /// What it holds beside the variables (Saver::read_session_state).
-  std::map<std::string, Tensor> session_state;
   /// A checkpoint that was damaged.
   struct Damaged {
     std::string prefix;

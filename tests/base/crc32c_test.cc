@@ -34,6 +34,26 @@ TEST(Crc32c, PiecesAndPortableAgree) {
   }
 }
 
+TEST(Crc32c, LongPiecesAndSumsAgree) {
+  std::string bytes(60000, '\0');
+  std::uint32_t state = 1;
+  for (char& c : bytes) {
+    state = state * 1664525 + 1013904223;
+    c = static_cast<char>(state >> 24);
+  }
+  // Around where the work is cut differently.
+  for (const std::size_t n : {767, 768, 769, 1536, 12287, 12288, 12289, 13056, 25000, 59997}) {
+    for (const std::size_t begin : {0, 1, 3}) {
+      const char* p = bytes.data() + begin;
+      const std::uint32_t crc = extend(123, p, n);
+      ASSERT_EQ(crc, extend_portable(123, p, n)) << n << " " << begin;
+      const std::uint32_t before = extend(0, bytes.data(), begin);
+      EXPECT_EQ(combine(before, extend(0, p, n), n), extend(0, bytes.data(), begin + n));
+      EXPECT_EQ(combine(crc, 0, 0), crc);
+    }
+  }
+}
+
 TEST(Crc32c, MaskGoesBothWays) {
   for (const std::uint32_t crc : {0U, 1U, 0xe3069283U, 0xffffffffU}) {
     EXPECT_NE(mask(crc), crc);

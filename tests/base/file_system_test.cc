@@ -95,6 +95,10 @@ TEST(FileSystem, Paths) {
   EXPECT_EQ(join_path("a/", "b"), "a/b");
   EXPECT_EQ(join_path("a", "/b"), "/b");
   EXPECT_EQ(join_path("", "b"), "b");
+  EXPECT_TRUE(is_temporary_name(temporary_name("a.tmp/b")));
+  for (const char* name : {"a", "a.tmp", "a.tmp1", "a.tmp1-", "a.tmp-1", "a.tmp1-2x", "tmp1-2"}) {
+    EXPECT_FALSE(is_temporary_name(name)) << name;
+  }
 }
 
 /// Whatever step fails or is the last, the file holds the old or the new bytes, and a failure

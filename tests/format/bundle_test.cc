@@ -34,7 +34,7 @@ void put(const std::string& path, std::string_view bytes) {
 void rewrite(const BundleReader& reader, const std::string& prefix) {
   struct Stored {
     std::string key;
-    const BundleEntry* entry;
+    const CheckpointEntry* entry;
   };
   std::vector<Stored> stored;
   for (const auto& [key, entry] : reader.entries()) {
