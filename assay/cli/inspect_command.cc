@@ -96,6 +96,18 @@ void print_graph(const Json& d) {
   if (d.contains("variables_file")) print_checkpoint(d["variables_file"]);
 }
 
+void print_tags(const Json& tags) {
+  for (const Json& t : tags) {
+    fmt::print("  {:<9} {}  {}, steps {} to {}", text_of(t["type"]), text_of(t["tag"]),
+               count_str(t["count"].get<std::int64_t>(), "time"),
+               t["first_step"].get<std::int64_t>(), t["last_step"].get<std::int64_t>());
+    if (t.contains("last_value") && t["last_value"].is_number()) {
+      fmt::print(", last {:.6g}", t["last_value"].get<double>());
+    }
+    fmt::print("\n");
+  }
+}
+
 void print_events(const Json& d) {
   fmt::print("events {}: {} in {:.1f} s", text_of(d["path"]),
              count_str(d["events"].get<std::int64_t>(), "event"),
@@ -108,15 +120,7 @@ void print_events(const Json& d) {
     if (d.contains(key)) fmt::print(", {}", count_str(d[key].get<std::int64_t>(), what));
   }
   fmt::print("{}\n", d["truncated"] == true ? "; the last one is cut short" : "");
-  for (const Json& t : d["tags"]) {
-    fmt::print("  {:<9} {}  {}, steps {} to {}", text_of(t["type"]), text_of(t["tag"]),
-               count_str(t["count"].get<std::int64_t>(), "time"),
-               t["first_step"].get<std::int64_t>(), t["last_step"].get<std::int64_t>());
-    if (t.contains("last_value") && t["last_value"].is_number()) {
-      fmt::print(", last {:.6g}", t["last_value"].get<double>());
-    }
-    fmt::print("\n");
-  }
+  print_tags(d["tags"]);
   if (d.contains("session_log")) {
     for (const Json& entry : d["session_log"]) {
       fmt::print("  session   {} at step {}", text_of(entry["status"]),
@@ -137,7 +141,17 @@ void print_folder(const Json& d) {
   fmt::print("{}\n", count_str(d["checkpoints"].size(), "checkpoint"));
   for (const Json& prefix : d["checkpoints"]) fmt::print("  {}\n", text_of(prefix));
   if (d.contains("newest")) print_checkpoint(d["newest"]);
-  for (const Json& file : d["event_files"]) print_events(file);
+  if (!d.contains("events")) return;
+  const Json& events = d["events"];
+  fmt::print("{}, {}", count_str(d["event_files"].size(), "event file"),
+             count_str(events["starts"].get<std::int64_t>(), "start"));
+  if (events["void_points"] != 0) {
+    fmt::print("; {} of steps that were done again left out",
+               count_str(events["void_points"].get<std::int64_t>(), "point"));
+  }
+  fmt::print("\n");
+  for (const Json& problem : events["damaged"]) fmt::print("  damaged: {}\n", text_of(problem));
+  print_tags(events["tags"]);
 }
 
 int inspect(const std::string& path, bool json) {

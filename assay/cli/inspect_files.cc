@@ -9,6 +9,7 @@
 #include "assay/base/file_system.h"
 #include "assay/cli/inspect.h"
 #include "assay/format/bundle_reader.h"
+#include "assay/format/event_history.h"
 #include "assay/format/event_reader.h"
 #include "assay/format/npy.h"
 #include "assay/format/record_io.h"
@@ -24,32 +25,20 @@ Json shape_json(const Shape& shape) {
   return dims;
 }
 
-/// What one tag of an event file was seen to hold.
-struct Tag {
-  std::string type;
-  std::int64_t count = 0;
-  std::int64_t first_step = 0;
-  std::int64_t last_step = 0;
-  std::optional<double> last_value;
-};
-
-std::string type_of(const proto::Summary::Value& value) {
-  switch (value.value_case()) {
-    case proto::Summary::Value::kSimpleValue:
-      return "scalar";
-    case proto::Summary::Value::kHisto:
-      return "histogram";
-    case proto::Summary::Value::kImage:
-      return "image";
-    case proto::Summary::Value::kAudio:
-      return "audio";
-    case proto::Summary::Value::kTensor: {
-      const auto& plugin = value.metadata().plugin_data().plugin_name();
-      return plugin.empty() ? "tensor" : plugin;
-    }
-    default:
-      return "unknown";
+/// What the tags of event files hold.
+Json tags_json(const format::EventHistory& history) {
+  Json tags = Json::array();
+  for (const auto& [name, series] : history.series()) {
+    const auto& last = series.points.back();
+    Json t = {{"tag", name},
+              {"type", series.type},
+              {"count", series.points.size()},
+              {"first_step", series.points.front().step},
+              {"last_step", last.step}};
+    if (last.scalar) t["last_value"] = *last.scalar;
+    tags.push_back(std::move(t));
   }
+  return tags;
 }
 
 std::string status_str(proto::SessionLog::SessionStatus status) {
@@ -149,12 +138,13 @@ Json describe_events(const std::string& path) {
   double first_time = 0;
   double last_time = 0;
   std::string version;
-  std::map<std::string, Tag> tags;
+  format::EventHistory history;
   std::map<std::string, std::int64_t> others;
   Json log = Json::array();
   while (reader.next(event)) {
     if (count++ == 0) first_time = event.wall_time();
     last_time = event.wall_time();
+    history.add(event);
     switch (event.what_case()) {
       case proto::Event::kFileVersion:
         version = event.file_version();
@@ -180,37 +170,16 @@ Json describe_events(const std::string& path) {
         break;
       }
       case proto::Event::kSummary:
-        for (const auto& value : event.summary().value()) {
-          Tag& tag = tags[value.tag()];
-          if (tag.count++ == 0) {
-            tag.type = type_of(value);
-            tag.first_step = event.step();
-          }
-          tag.last_step = event.step();
-          if (value.value_case() == proto::Summary::Value::kSimpleValue) {
-            tag.last_value = value.simple_value();
-          }
-        }
         break;
       default:
         ++others["empty"];
     }
   }
-  Json described = Json::array();
-  for (const auto& [name, tag] : tags) {
-    Json t = {{"tag", name},
-              {"type", tag.type},
-              {"count", tag.count},
-              {"first_step", tag.first_step},
-              {"last_step", tag.last_step}};
-    if (tag.last_value) t["last_value"] = *tag.last_value;
-    described.push_back(std::move(t));
-  }
   Json result = {{"kind", "events"},         {"path", path},
                  {"version", version},       {"events", count},
                  {"first_time", first_time}, {"last_time", last_time}};
   for (const auto& [name, number] : others) result[name] = number;
-  result["tags"] = std::move(described);
+  result["tags"] = tags_json(history);
   if (!log.empty()) result["session_log"] = std::move(log);
   result["truncated"] = reader.truncated();
   return result;
@@ -282,17 +251,23 @@ Json describe_folder(const std::string& path) {
   }
   std::vector<std::string> prefixes;
   if (files.is_directory(checkpoints)) prefixes = train::find_checkpoints(checkpoints);
-  Json events = Json::array();
-  for (const std::string& file : format::list_event_files(path)) {
-    events.push_back(describe_events(file));
-  }
+  // The files together are the run's history: steps that were done again after a restart count
+  // once.
+  const format::EventHistory history = format::read_event_folder(path);
+  const auto events = format::list_event_files(path);
   if (result["kind"] == "folder" && prefixes.empty() && events.empty()) {
     fail(Code::kNotFound, "the folder '{}' holds no run.json, checkpoint, event file or SavedModel",
          path);
   }
   result["checkpoints"] = prefixes;
   if (!prefixes.empty()) result["newest"] = describe_checkpoint(prefixes.front());
-  result["event_files"] = std::move(events);
+  result["event_files"] = events;
+  if (!events.empty()) {
+    result["events"] = {{"starts", history.starts()},
+                        {"void_points", history.dropped()},
+                        {"damaged", history.problems()},
+                        {"tags", tags_json(history)}};
+  }
   return result;
 }
 

@@ -49,6 +49,7 @@ struct Word2vecFlags {
   word2vec::SkipGramOptions model;
   int threads = 0;
   std::int64_t save_every = 10000;
+  int keep = 5;
   std::int64_t summary_every = 100;
 };
 
@@ -133,7 +134,11 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   std::error_code ignored;
   // A folder that is there is looked at before the text is read; a new one is made after, so that
   // a mistake in the text leaves nothing behind.
-  if (fs::exists(flags.run, ignored)) train::open_run_dir(flags.run, info);
+  if (fs::exists(flags.run, ignored)) {
+    train::open_run_dir(flags.run, info);
+    // Taken for good when training begins; this says soon what would be said then.
+    train::lock_run_dir(flags.run);
+  }
 
   const auto say = [](const std::string& line) {
     fmt::print("{}\n", line);
@@ -158,6 +163,7 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   options.parameters = info.parameters;
   options.steps = steps_of(flags, pairs);
   options.save_every = flags.save_every;
+  options.max_to_keep = flags.keep;
   options.summary_every = flags.summary_every;
   options.skip_step = std::clamp<std::int64_t>(options.steps / 10, 1, kNotesWindow);
   // A run of millions of steps would fill the screen with windows.
@@ -273,6 +279,10 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
   command->add_option("--save-every", flags->save_every, "Steps between checkpoints")
       ->type_name("N")
       ->check(whole_number(1, std::int64_t{1} << 62))
+      ->capture_default_str();
+  command->add_option("--keep", flags->keep, "Newest checkpoints to keep; 0 for all")
+      ->type_name("N")
+      ->check(whole_number(0, 1 << 30))
       ->capture_default_str();
   command
       ->add_option("--summary-every", flags->summary_every,

@@ -265,8 +265,8 @@ Dataset Dataset::map(ElementFunction function, std::vector<DType> types,
   PlaceScope place(where);
   shapes = shapes_or_unknown(types, std::move(shapes), "map");
   return mapped(
-      "AssayMapDataset", [function = std::move(function)] { return function; }, std::move(types),
-      std::move(shapes));
+      "AssayMapDataset", [function = std::move(function)] { return ElementTransform{function}; },
+      std::move(types), std::move(shapes));
 }
 
 Dataset Dataset::filter(const std::function<Output(const std::vector<Output>&)>& predicate,
@@ -290,7 +290,7 @@ Dataset Dataset::filter(std::function<bool(const Element&)> predicate, Where whe
     return Element{Tensor::scalar<bool>(predicate(element))};
   };
   return mapped(
-      "AssayFilterDataset", [function] { return function; }, types_, shapes_);
+      "AssayFilterDataset", [function] { return ElementTransform{function}; }, types_, shapes_);
 }
 
 Iterator Dataset::make_initializable_iterator(const std::string& shared_name, Where where) const {

@@ -59,6 +59,9 @@ class Dataset {
                                     Where where = Where::current());
   /// Elements that C++ code makes: `generator` is called for each pass. `shapes` may be left out
   /// or partial; what each element has is checked. Calls never overlap but come from any thread.
+  /// A checkpoint keeps how many elements it gave; a resumed run starts it anew and passes over so
+  /// many. So it must give the same elements whenever it is started, and long passes are better
+  /// made by from_iterators().
   static Dataset from_generator(Generator generator, std::vector<DType> types,
                                 std::vector<PartialShape> shapes = {},
                                 Where where = Where::current());
@@ -94,7 +97,8 @@ class Dataset {
   /// Elements turned by a graph of their own, which `function` builds from placeholders: it uses
   /// tensors of the surrounding graph in no way (throws InvalidArgument).
   Dataset map(const GraphFunction& function, Where where = Where::current()) const;
-  /// Elements turned by C++ code that gives tensors of these types.
+  /// Elements turned by C++ code that gives tensors of these types. What the code itself keeps
+  /// between calls is in no checkpoint: let it depend on the element alone.
   Dataset map(ElementFunction function, std::vector<DType> types,
               std::vector<PartialShape> shapes = {}, Where where = Where::current()) const;
   /// The elements for which a graph gives true, a bool scalar.

@@ -3,12 +3,15 @@
 #include <memory>
 
 #include "assay/api/constant.h"
+#include "assay/device/random_state.h"
 #include "assay/graph/scope.h"
 #include "assay/runtime/session.h"
 
 namespace assay::data {
 namespace {
 
+/// Where code stands cannot be saved: how many elements it gave is, and a generator that is started
+/// anew runs up to there.
 class GeneratorIterator : public DatasetIterator {
  public:
   explicit GeneratorIterator(NextElement next) : next_(std::move(next)) {}
@@ -19,12 +22,44 @@ class GeneratorIterator : public DatasetIterator {
       next_ = nullptr;
       return false;
     }
+    ++given_;
     out = std::move(*element);
     return true;
+  }
+  void save(IteratorState& state, const std::string& prefix) const override {
+    state[prefix + "/given"] = Tensor::scalar<std::int64_t>(given_);
+    state[prefix + "/at_end"] = Tensor::scalar<bool>(next_ == nullptr);
+  }
+  void restore(const IteratorState& state, const std::string& prefix) override {
+    const auto given = state.find(prefix + "/given");
+    const auto ended = state.find(prefix + "/at_end");
+    if (given == state.end() || given->second.dtype() != DType::kInt64 ||
+        given->second.num_elements() != 1 || ended == state.end() ||
+        ended->second.dtype() != DType::kBool || ended->second.num_elements() != 1) {
+      fail(Code::kDataLoss, "the saved iterator does not say where its generator was");
+    }
+    const std::int64_t count = *given->second.data<std::int64_t>();
+    std::vector<Tensor> passed_over;
+    while (given_ < count) {
+      if (next(passed_over)) continue;
+      fail(Code::kFailedPrecondition,
+           "the data has changed since the checkpoint: then the generator gave {} elements and "
+           "more, now it ends after {}. Give the same data to go on where it was, or begin a new "
+           "run",
+           count, given_);
+    }
+    if (!*ended->second.data<bool>()) return;
+    if (next(passed_over)) {
+      fail(Code::kFailedPrecondition,
+           "the data has changed since the checkpoint: then the generator ended after {} elements, "
+           "now it goes on. Give the same data to go on where it was, or begin a new run",
+           count);
+    }
   }
 
  private:
   NextElement next_;
+  std::int64_t given_ = 0;
 };
 
 /// A traced graph with what running it needs, shared by all elements of a dataset.
@@ -78,7 +113,16 @@ TracedFunction trace_function(const Graph& outer, const GraphFunction& function,
   }
   traced.factory = [graph, inputs, outputs] {
     auto runner = std::make_shared<Runner>(graph, inputs, outputs);
-    return ElementFunction([runner](const Element& element) { return runner->call(element); });
+    return ElementTransform{
+        .apply = [runner](const Element& element) { return runner->call(element); },
+        .save =
+            [runner](IteratorState& state, const std::string& prefix) {
+              save_random_state(runner->session.resources(), state, prefix);
+            },
+        .restore =
+            [runner](const IteratorState& state, const std::string& prefix) {
+              restore_random_state(runner->session.resources(), state, prefix);
+            }};
   };
   return traced;
 }

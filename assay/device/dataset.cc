@@ -2,6 +2,65 @@
 
 namespace assay {
 
+namespace {
+
+// Where the state of the dataset of a node is, before the node's name.
+constexpr const char* kDatasets = "dataset/";
+constexpr const char* kData = "/data";
+
+template <typename F>
+void for_each_dataset(const Dataset& dataset, F&& f) {
+  f(dataset, kDatasets + dataset.node_name());
+  for (const Dataset* input : dataset.inputs()) for_each_dataset(*input, f);
+}
+
+void save_data(const Dataset& dataset, IteratorState& state) {
+  for_each_dataset(dataset, [&](const Dataset& d, const std::string& prefix) {
+    if (!d.data().empty()) state[prefix + kData] = Tensor::scalar<std::string>(d.data());
+  });
+}
+
+/// Throws FailedPrecondition when a source has other data than it had.
+void check_data(const Dataset& dataset, const IteratorState& state) {
+  for_each_dataset(dataset, [&](const Dataset& d, const std::string& prefix) {
+    const auto then = state.find(prefix + kData);
+    if (then == state.end() || d.data().empty()) return;
+    if (then->second.dtype() != DType::kString || then->second.num_elements() != 1) {
+      fail(Code::kDataLoss, "what the checkpoint says of the data of {} is no text", d.label());
+    }
+    const std::string& was = *then->second.data<std::string>();
+    if (was == d.data()) return;
+    fail(Code::kFailedPrecondition,
+         "the data of {} has changed since the checkpoint: then {}; now {}. Give the same data to "
+         "go on where it was, or begin a new run",
+         d.label(), was, d.data());
+  });
+}
+
+}  // namespace
+
+void Dataset::set_node(std::string name, std::string label) {
+  node_name_ = std::move(name);
+  label_ = std::move(label);
+}
+
+const std::string& Dataset::data() const {
+  std::call_once(data_read_, [this] { data_ = fingerprint(); });
+  return data_;
+}
+
+void save_dataset_counters(const Dataset& dataset, IteratorState& state) {
+  for_each_dataset(dataset, [&](const Dataset& d, const std::string& prefix) {
+    d.save_counters(state, prefix);
+  });
+}
+
+void restore_dataset_counters(const Dataset& dataset, const IteratorState& state) {
+  for_each_dataset(dataset, [&](const Dataset& d, const std::string& prefix) {
+    d.restore_counters(state, prefix);
+  });
+}
+
 void DatasetIterator::save(IteratorState&, const std::string& prefix) const {
   fail(Code::kUnimplemented, "the dataset stage '{}' cannot be saved", prefix);
 }
@@ -86,7 +145,11 @@ bool IteratorResource::initialized() const {
 IteratorState IteratorResource::save() const {
   std::lock_guard lock(mutex_);
   IteratorState state;
-  if (iterator_ != nullptr) iterator_->save(state, "iterator");
+  if (iterator_ == nullptr) return state;
+  save_data(*dataset_, state);
+  // The iterators come after: one with a thread says better where its inputs' counters are.
+  save_dataset_counters(*dataset_, state);
+  iterator_->save(state, "iterator");
   return state;
 }
 
@@ -96,8 +159,11 @@ void IteratorResource::restore(const IteratorState& state) {
     fail(Code::kFailedPrecondition, "iterator '{}' is not initialised: run its initializer first",
          name_);
   }
+  check_data(*dataset_, state);
   auto iterator = dataset_->make_iterator();
   iterator->restore(state, "iterator");
+  // Making the iterators has moved counters; none has given an element yet.
+  restore_dataset_counters(*dataset_, state);
   iterator_ = std::move(iterator);
 }
 

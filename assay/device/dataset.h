@@ -30,7 +30,7 @@ class DatasetIterator {
 };
 
 /// A recipe of elements; what a kVariant tensor points at. Immutable after construction but for
-/// counters that reshuffling needs; thread-safe.
+/// counters that outlive an iterator (the seeds of passes, random numbers of a map); thread-safe.
 class Dataset : public Resource {
  public:
   Dataset(std::vector<DType> output_types, std::vector<PartialShape> output_shapes)
@@ -43,10 +43,38 @@ class Dataset : public Resource {
   const std::vector<DType>& output_types() const { return output_types_; }
   const std::vector<PartialShape>& output_shapes() const { return output_shapes_; }
 
+  /// The datasets that this one takes its elements from.
+  virtual std::vector<const Dataset*> inputs() const { return {}; }
+  /// Of a source: what tells its data from other data, for people too ("100 elements, checksum
+  /// 5f0c7a11"); "" when it cannot say. May read all of it, so it is asked for once.
+  virtual std::string fingerprint() const { return {}; }
+  /// Adds the dataset's own counters to `state`, under names that start with `prefix`, and takes
+  /// them over again.
+  virtual void save_counters(IteratorState&, const std::string& /*prefix*/) const {}
+  virtual void restore_counters(const IteratorState&, const std::string& /*prefix*/) const {}
+
+  /// The name of its node, which its state is kept under, and how messages call it. REQUIRES: not
+  /// shared yet.
+  void set_node(std::string name, std::string label);
+  const std::string& node_name() const { return node_name_; }
+  const std::string& label() const { return label_; }
+  /// fingerprint(), read once.
+  const std::string& data() const;
+
  private:
+  std::string node_name_;
+  std::string label_ = "a dataset";
+  mutable std::once_flag data_read_;
+  mutable std::string data_;
   std::vector<DType> output_types_;
   std::vector<PartialShape> output_shapes_;
 };
+
+/// Adds the counters of `dataset` and of all that it is made from to `state`. A stage that takes
+/// elements on a thread of its own does it again for its inputs while that thread stands still.
+void save_dataset_counters(const Dataset& dataset, IteratorState& state);
+/// Takes them over again. Throws DataLoss when `state` does not fit.
+void restore_dataset_counters(const Dataset& dataset, const IteratorState& state);
 
 /// The dataset that element 0 of a kVariant scalar points at; throws InvalidArgument when it is
 /// none.
@@ -74,7 +102,9 @@ class IteratorResource : public Resource {
   bool initialized() const;
   /// The state of the iterator now, for a checkpoint; empty when not initialised.
   IteratorState save() const;
-  /// Goes on from `state`; to be called after initialize() with an equal dataset.
+  /// Goes on from `state`; to be called after initialize() with an equal dataset. Throws
+  /// FailedPrecondition when a source's data is not what it was (which, then, now), DataLoss when
+  /// the state is of another pipeline; initialize() it again then.
   void restore(const IteratorState& state);
 
  private:

@@ -19,8 +19,16 @@ using IteratorFactory = std::function<std::unique_ptr<DatasetIterator>()>;
 /// a time.
 using ElementFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
-/// Makes the ElementFunction of one dataset object.
-using ElementFunctionFactory = std::function<ElementFunction()>;
+/// An ElementFunction with what it keeps between elements: the random numbers of a map. `save` and
+/// `restore` may be empty; they work as Dataset::save_counters() and restore_counters() do.
+struct ElementTransform {
+  ElementFunction apply;
+  std::function<void(IteratorState&, const std::string& prefix)> save = {};
+  std::function<void(const IteratorState&, const std::string& prefix)> restore = {};
+};
+
+/// Makes the ElementTransform of one dataset object.
+using ElementFunctionFactory = std::function<ElementTransform()>;
 
 /// Keeps `function` with the graph under a key of its own, for a node's attribute "function".
 /// Code cannot be saved: a graph that is read back from a file lacks it.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -34,5 +35,14 @@ inline std::shared_ptr<RandomResource> random_state(const KernelInit& init) {
                                             init.attr_or<std::int64_t>("seed2", 0));
   });
 }
+
+/// Adds to `state` where the random streams of a session stand and what its samplers have learned:
+/// PREFIX "random/" NODE and PREFIX "unigram/" NODE. REQUIRES: no run that draws is under way.
+void save_random_state(const ResourceStore& resources, std::map<std::string, Tensor>& state,
+                       const std::string& prefix);
+/// Takes over what is under `prefix` in `state`, whether its nodes have run before or not. Throws
+/// DataLoss for what is no such state.
+void restore_random_state(ResourceStore& resources, const std::map<std::string, Tensor>& state,
+                          const std::string& prefix);
 
 }  // namespace assay

@@ -19,8 +19,9 @@ struct EventWriterOptions {
 };
 
 /// Writes an event file, `events.out.tfevents.SECONDS.HOST` in a folder that is made when it is
-/// not there; its first event gives the version, "brain.Event:2". Never an existing file: when
-/// the name is taken, ".1", ".2" ... is appended. Thread-compatible.
+/// not there; its first event gives the version, "brain.Event:2". Never an existing file, and
+/// always the last by name: where need be ".001", ".002" ... is appended, or the second of the last
+/// file is taken when the clock has gone back. Thread-compatible.
 class EventWriter {
  public:
   explicit EventWriter(const std::string& folder, const EventWriterOptions& options = {});

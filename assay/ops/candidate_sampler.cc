@@ -7,6 +7,7 @@
 #include "assay/base/philox.h"
 #include "assay/device/kernel.h"
 #include "assay/device/random_state.h"
+#include "assay/device/unigram_weights.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/manifest.h"
 
@@ -144,39 +145,6 @@ class LogUniformRange {
   std::vector<Entry> table_;
 };
 
-/// Weights that a session learns: every class begins with 1 and gains 1 each time it is a true
-/// class. A complete binary tree of sums, root first.
-class UnigramWeights : public Resource {
- public:
-  explicit UnigramWeights(std::int64_t range) : range_(range) {
-    leaves_ = std::bit_ceil(static_cast<std::size_t>(range));
-    tree_.assign(2 * leaves_, 0);
-    for (std::int64_t i = 0; i < range; ++i) tree_[leaves_ + static_cast<std::size_t>(i)] = 1;
-    for (std::size_t i = leaves_ - 1; i > 0; --i) tree_[i] = tree_[2 * i] + tree_[2 * i + 1];
-  }
-  std::int64_t range() const { return range_; }
-  std::int32_t total() const { return tree_[1]; }
-  std::int32_t weight(std::int64_t value) const {
-    return tree_[leaves_ + static_cast<std::size_t>(value)];
-  }
-  std::int64_t at(std::int32_t position) const {
-    std::size_t i = 1;
-    while (i < leaves_) {
-      i *= 2;
-      if (position >= tree_[i]) position -= tree_[i++];
-    }
-    return static_cast<std::int64_t>(i - leaves_);
-  }
-  void add(std::int64_t value) {
-    for (std::size_t i = leaves_ + static_cast<std::size_t>(value); i > 0; i /= 2) ++tree_[i];
-  }
-
- private:
-  std::int64_t range_;
-  std::size_t leaves_;
-  std::vector<std::int32_t> tree_;
-};
-
 class LearnedRange {
  public:
   LearnedRange(std::int64_t range, const KernelInit& init) {
@@ -184,7 +152,12 @@ class LearnedRange {
       invalid_argument("range_max must be below 2^31 - 1, got {}", range);
     }
     weights_ = init.resources->get_or_create<UnigramWeights>(
-        "_unigram/" + init.node.name(), [&] { return std::make_shared<UnigramWeights>(range); });
+        unigram_resource_name(init.node.name()),
+        [&] { return std::make_shared<UnigramWeights>(range); });
+    if (weights_->range() != range) {
+      fail(Code::kFailedPrecondition, "the restored weights are of {} classes, range_max is {}",
+           weights_->range(), range);
+    }
   }
   void begin_draw(const std::int64_t* true_classes, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) {

@@ -34,6 +34,7 @@ class BatchDataset : public DatasetBase<BatchDataset> {
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
   }
+  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
 
  private:
   class Iterator : public IteratorOf<BatchDataset> {
@@ -96,17 +97,18 @@ class BatchDataset : public DatasetBase<BatchDataset> {
   bool drop_remainder_;
 };
 
-class BatchKernel : public Kernel {
+class BatchKernel : public DatasetKernel {
  public:
-  explicit BatchKernel(const KernelInit& init) : shapes_(output_shapes(init)) {}
-  void run(KernelContext& ctx) override {
-    const bool drop = ctx.num_inputs() > 2 && bool_input(ctx, 2, "drop_remainder");
-    set_dataset_output(
-        ctx, std::make_shared<BatchDataset>(dataset_of(ctx.input(0)),
-                                            scalar_input(ctx, 1, "batch_size"), drop, shapes_));
-  }
+  explicit BatchKernel(const KernelInit& init)
+      : DatasetKernel(init), shapes_(output_shapes(init)) {}
 
  private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+    const bool drop = ctx.num_inputs() > 2 && bool_input(ctx, 2, "drop_remainder");
+    return std::make_shared<BatchDataset>(dataset_of(ctx.input(0)),
+                                          scalar_input(ctx, 1, "batch_size"), drop, shapes_);
+  }
+
   std::vector<PartialShape> shapes_;
 };
 

@@ -31,10 +31,6 @@ bool bool_input(const KernelContext& ctx, int i, const char* name) {
   return *value.data<bool>();
 }
 
-void set_dataset_output(KernelContext& ctx, std::shared_ptr<const Dataset> dataset) {
-  ctx.set_output(0, dataset_tensor(std::move(dataset)));
-}
-
 std::vector<DType> output_types(const KernelInit& init) {
   return init.attr<std::vector<DType>>("output_types");
 }
@@ -64,6 +60,24 @@ std::int64_t restore_int(const IteratorState& state, const std::string& name) {
   return *value.data<std::int64_t>();
 }
 
+std::int64_t restore_count(const IteratorState& state, const std::string& name) {
+  const std::int64_t value = restore_int(state, name);
+  if (value < 0) fail(Code::kDataLoss, "the saved iterator's '{}' is {}", name, value);
+  return value;
+}
+
+void save_text(IteratorState& state, const std::string& name, std::string value) {
+  state[name] = Tensor::scalar<std::string>(std::move(value));
+}
+
+std::string restore_text(const IteratorState& state, const std::string& name) {
+  const Tensor& value = find(state, name);
+  if (value.dtype() != DType::kString || value.num_elements() != 1) {
+    fail(Code::kDataLoss, "the saved iterator's '{}' is no text", name);
+  }
+  return *value.data<std::string>();
+}
+
 void save_element(IteratorState& state, const std::string& name,
                   const std::vector<Tensor>& element) {
   save_int(state, name + "/size", static_cast<std::int64_t>(element.size()));
@@ -72,11 +86,22 @@ void save_element(IteratorState& state, const std::string& name,
   }
 }
 
-std::vector<Tensor> restore_element(const IteratorState& state, const std::string& name) {
+std::vector<Tensor> restore_element(const IteratorState& state, const std::string& name,
+                                    const Dataset& dataset) {
+  const auto& types = dataset.output_types();
+  const auto& shapes = dataset.output_shapes();
+  if (restore_int(state, name + "/size") != std::ssize(types)) {
+    fail(Code::kDataLoss, "the saved element '{}' is not of {} components", name, types.size());
+  }
   std::vector<Tensor> element;
-  const std::int64_t size = restore_int(state, name + "/size");
-  for (std::int64_t i = 0; i < size; ++i) {
-    element.push_back(find(state, name + "/" + std::to_string(i)).copy());
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const Tensor& saved = find(state, name + "/" + std::to_string(i));
+    if (saved.dtype() != types[i] || !shapes[i].is_compatible_with(saved.shape())) {
+      fail(Code::kDataLoss, "component {} of the saved element '{}': expected {}{}, got {}{}", i,
+           name, dtype_name(types[i]), shapes[i].str(), dtype_name(saved.dtype()),
+           saved.shape().str());
+    }
+    element.push_back(saved.copy());
   }
   return element;
 }

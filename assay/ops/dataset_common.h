@@ -39,8 +39,33 @@ class DatasetBase : public Dataset, public std::enable_shared_from_this<Self> {
 std::int64_t scalar_input(const KernelContext& ctx, int i, const char* name);
 bool bool_input(const KernelContext& ctx, int i, const char* name);
 
-/// Output 0 becomes a scalar that points at `dataset`.
-void set_dataset_output(KernelContext& ctx, std::shared_ptr<const Dataset> dataset);
+/// A kernel whose output is a scalar that points at a dataset, which it gives the node's name.
+class DatasetKernel : public Kernel {
+ public:
+  explicit DatasetKernel(const KernelInit& init)
+      : node_name_(init.node.name()), label_(init.node.label()) {}
+  void run(KernelContext& ctx) final {
+    const std::shared_ptr<Dataset> dataset = make(ctx);
+    dataset->set_node(node_name_, label_);
+    ctx.set_output(0, dataset_tensor(dataset));
+  }
+
+ private:
+  virtual std::shared_ptr<Dataset> make(KernelContext& ctx) = 0;
+
+  std::string node_name_;
+  std::string label_;
+};
+
+/// `dataset_kernel<make_range>`: the factory of a kernel that a function without attributes does.
+template <std::shared_ptr<Dataset> (*Make)(KernelContext&)>
+std::unique_ptr<Kernel> dataset_kernel(const KernelInit& init) {
+  struct FunctionKernel : DatasetKernel {
+    using DatasetKernel::DatasetKernel;
+    std::shared_ptr<Dataset> make(KernelContext& ctx) override { return Make(ctx); }
+  };
+  return std::make_unique<FunctionKernel>(init);
+}
 
 /// The attributes that every dataset op has.
 std::vector<DType> output_types(const KernelInit& init);
@@ -54,9 +79,15 @@ void source_dataset_shape(ShapeContext& c);
 // Iterator states. Reading throws DataLoss when there is no such entry or it is of another type.
 void save_int(IteratorState& state, const std::string& name, std::int64_t value);
 std::int64_t restore_int(const IteratorState& state, const std::string& name);
+/// The same, not negative.
+std::int64_t restore_count(const IteratorState& state, const std::string& name);
+void save_text(IteratorState& state, const std::string& name, std::string value);
+std::string restore_text(const IteratorState& state, const std::string& name);
 void save_element(IteratorState& state, const std::string& name,
                   const std::vector<Tensor>& element);
-std::vector<Tensor> restore_element(const IteratorState& state, const std::string& name);
+/// An element of `dataset`: its types and shapes are checked.
+std::vector<Tensor> restore_element(const IteratorState& state, const std::string& name,
+                                    const Dataset& dataset);
 /// Saves `iterator`, which may be null, under `name`; restores it into a new one of `dataset`.
 void save_input(IteratorState& state, const std::string& name, const DatasetIterator* iterator);
 std::unique_ptr<DatasetIterator> restore_input(const IteratorState& state, const std::string& name,

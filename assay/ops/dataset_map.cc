@@ -10,15 +10,22 @@ namespace {
 /// the function gives true.
 class MappedDataset : public DatasetBase<MappedDataset> {
  public:
-  MappedDataset(std::shared_ptr<const Dataset> input, ElementFunction function, bool filter,
+  MappedDataset(std::shared_ptr<const Dataset> input, ElementTransform transform, bool filter,
                 std::vector<DType> types, std::vector<PartialShape> shapes)
       : DatasetBase(std::move(types), std::move(shapes)),
         input_(std::move(input)),
-        function_(std::move(function)),
+        transform_(std::move(transform)),
         filter_(filter) {}
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
+  }
+  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
+  void save_counters(IteratorState& state, const std::string& prefix) const override {
+    if (transform_.save) transform_.save(state, prefix + "/");
+  }
+  void restore_counters(const IteratorState& state, const std::string& prefix) const override {
+    if (transform_.restore) transform_.restore(state, prefix + "/");
   }
 
  private:
@@ -28,7 +35,7 @@ class MappedDataset : public DatasetBase<MappedDataset> {
         : IteratorOf(std::move(owner)), input_(dataset().input_->make_iterator()) {}
     bool next(std::vector<Tensor>& out) override {
       while (input_->next(element_)) {
-        auto result = dataset().function_(element_);
+        auto result = dataset().transform_.apply(element_);
         if (!dataset().filter_) {
           out = std::move(result);
           return true;
@@ -54,24 +61,26 @@ class MappedDataset : public DatasetBase<MappedDataset> {
   };
 
   std::shared_ptr<const Dataset> input_;
-  ElementFunction function_;
+  ElementTransform transform_;
   bool filter_;
 };
 
-class MapKernel : public Kernel {
+class MapKernel : public DatasetKernel {
  public:
   explicit MapKernel(const KernelInit& init)
-      : factory_(attached_function<ElementFunctionFactory>(init.node.graph(),
+      : DatasetKernel(init),
+        factory_(attached_function<ElementFunctionFactory>(init.node.graph(),
                                                            init.attr<std::string>("function"))),
         filter_(init.node.op() == "AssayFilterDataset"),
         types_(output_types(init)),
         shapes_(output_shapes(init)) {}
-  void run(KernelContext& ctx) override {
-    set_dataset_output(ctx, std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(),
-                                                            filter_, types_, shapes_));
-  }
 
  private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+    return std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(), filter_, types_,
+                                           shapes_);
+  }
+
   ElementFunctionFactory factory_;
   bool filter_;
   std::vector<DType> types_;

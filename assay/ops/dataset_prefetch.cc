@@ -14,6 +14,31 @@ namespace {
 // How many elements TensorFlow's "tuned" size (-1) stands for here.
 constexpr std::int64_t kDefaultBuffer = 2;
 
+constexpr const char* kError = "/error";
+
+void save_error(IteratorState& state, const std::string& name, const std::exception_ptr& error) {
+  Code code = Code::kUnknown;
+  std::string message;
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& e) {
+    code = e.code();
+    message = e.message();
+  } catch (const std::exception& e) {
+    message = e.what();
+  }
+  save_int(state, name + "/code", static_cast<std::int64_t>(code));
+  save_text(state, name + kError, std::move(message));
+}
+
+std::exception_ptr restore_error(const IteratorState& state, const std::string& name) {
+  const std::int64_t code = restore_int(state, name + "/code");
+  const bool known = code > static_cast<std::int64_t>(Code::kOk) &&
+                     code <= static_cast<std::int64_t>(Code::kDataLoss);
+  return std::make_exception_ptr(
+      Error(known ? static_cast<Code>(code) : Code::kUnknown, restore_text(state, name + kError)));
+}
+
 /// Elements of the input in its order, made ahead of time by a thread of its own.
 class PrefetchDataset : public DatasetBase<PrefetchDataset> {
  public:
@@ -24,6 +49,7 @@ class PrefetchDataset : public DatasetBase<PrefetchDataset> {
     if (buffer_size < -1) invalid_argument("buffer_size must be at least -1, got {}", buffer_size);
   }
 
+  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return buffer_size_ == 0 ? input_->make_iterator() : std::make_unique<Iterator>(self());
   }
@@ -61,10 +87,16 @@ class PrefetchDataset : public DatasetBase<PrefetchDataset> {
       // locks what is buffered and where the input stands fit together.
       std::lock_guard input_lock(input_mutex_);
       std::lock_guard lock(mutex_);
+      save_dataset_counters(*dataset().input_, state);
       std::int64_t count = 0;
       for (const Made& made : made_) {
-        if (made.error == nullptr && !made.end) {
-          save_element(state, prefix + "/buffer" + std::to_string(count++), made.element);
+        if (made.end) break;
+        const std::string name = prefix + "/buffer" + std::to_string(count++);
+        if (made.error != nullptr) {
+          // It is still to be thrown, at its place.
+          save_error(state, name, made.error);
+        } else {
+          save_element(state, name, made.element);
         }
       }
       save_int(state, prefix + "/buffered", count);
@@ -74,10 +106,14 @@ class PrefetchDataset : public DatasetBase<PrefetchDataset> {
     void restore(const IteratorState& state, const std::string& prefix) override {
       stop();
       made_.clear();
-      const std::int64_t count = restore_int(state, prefix + "/buffered");
+      const std::int64_t count = restore_count(state, prefix + "/buffered");
       for (std::int64_t i = 0; i < count; ++i) {
-        made_.push_back(
-            {restore_element(state, prefix + "/buffer" + std::to_string(i)), {}, false});
+        const std::string name = prefix + "/buffer" + std::to_string(i);
+        if (state.contains(name + kError)) {
+          made_.push_back({{}, restore_error(state, name), false});
+        } else {
+          made_.push_back({restore_element(state, name, *dataset().input_), {}, false});
+        }
       }
       input_ = restore_input(state, prefix + "/prefetch", *dataset().input_);
       ended_ = input_ == nullptr;
@@ -134,9 +170,9 @@ class PrefetchDataset : public DatasetBase<PrefetchDataset> {
   std::int64_t buffer_size_;
 };
 
-void make_prefetch(KernelContext& ctx) {
-  set_dataset_output(ctx, std::make_shared<PrefetchDataset>(dataset_of(ctx.input(0)),
-                                                            scalar_input(ctx, 1, "buffer_size")));
+std::shared_ptr<Dataset> make_prefetch(KernelContext& ctx) {
+  return std::make_shared<PrefetchDataset>(dataset_of(ctx.input(0)),
+                                           scalar_input(ctx, 1, "buffer_size"));
 }
 
 }  // namespace
@@ -150,7 +186,7 @@ void register_dataset_prefetch(OpRegistry& registry) {
                           "slack_period: int = 0", "legacy_autotune: bool = true"},
                 .shape = dataset_shape,
                 .not_differentiable = true,
-                .kernels = {{DType::kInvalid, function_kernel<make_prefetch>}}});
+                .kernels = {{DType::kInvalid, dataset_kernel<make_prefetch>}}});
 }
 
 }  // namespace assay

@@ -19,17 +19,17 @@ class Words {
     generator.skip(static_cast<std::uint64_t>(taken) / 4);
     stream_ = PhiloxStream(generator);
     for (std::int64_t i = 0; i < taken % 4; ++i) stream_.next32();
-    taken_ = taken;
+    taken_ = static_cast<std::uint64_t>(taken);
   }
   std::uint32_t next() {
     ++taken_;
     return stream_.next32();
   }
-  std::int64_t taken() const { return taken_; }
+  std::int64_t taken() const { return static_cast<std::int64_t>(taken_); }
 
  private:
   PhiloxStream stream_{Philox()};
-  std::int64_t taken_ = 0;
+  std::uint64_t taken_ = 0;
 };
 
 /// Draws each element at random from a buffer that the input fills: TensorFlow's algorithm, so
@@ -41,24 +41,37 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
       : DatasetBase(input->output_types(), input->output_shapes()),
         input_(std::move(input)),
         buffer_size_(buffer_size),
+        reshuffle_(reshuffle),
         seed_(seed),
         seed2_(seed2),
-        reshuffle_(reshuffle),
         seeds_(seed, seed2) {
     if (buffer_size < 1)
       invalid_argument("buffer_size must be greater than 0, got {}", buffer_size);
   }
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
+    std::lock_guard lock(mutex_);
     std::int64_t seed = seed_;
     std::int64_t seed2 = seed2_;
     if (reshuffle_) {
       // Each pass has seeds of its own, taken from the dataset's stream.
-      std::lock_guard lock(mutex_);
       seed = seeds_.next();
       seed2 = seeds_.next();
     }
     return std::make_unique<Iterator>(self(), seed, seed2);
+  }
+  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
+  void save_counters(IteratorState& state, const std::string& prefix) const override {
+    std::lock_guard lock(mutex_);
+    save_int(state, prefix + "/seed", seed_);
+    save_int(state, prefix + "/seed2", seed2_);
+    save_int(state, prefix + "/drawn", seeds_.taken());
+  }
+  void restore_counters(const IteratorState& state, const std::string& prefix) const override {
+    std::lock_guard lock(mutex_);
+    seed_ = restore_int(state, prefix + "/seed");
+    seed2_ = restore_int(state, prefix + "/seed2");
+    seeds_.reset(seed_, seed2_, restore_count(state, prefix + "/drawn"));
   }
 
  private:
@@ -104,22 +117,21 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
       for (std::int64_t i = 0; i < held; ++i) {
         save_element(state, prefix + "/buffer" + std::to_string(i), at(start_ + i));
       }
-      save_int(state, prefix + "/dataset_drawn", dataset().drawn());
       save_input(state, prefix + "/shuffle", input_.get());
     }
 
     void restore(const IteratorState& state, const std::string& prefix) override {
       seed_ = restore_int(state, prefix + "/seed");
       seed2_ = restore_int(state, prefix + "/seed2");
-      words_.reset(seed_, seed2_, restore_int(state, prefix + "/drawn"));
-      const std::int64_t held = restore_int(state, prefix + "/held");
+      words_.reset(seed_, seed2_, restore_count(state, prefix + "/drawn"));
+      const std::int64_t held = restore_count(state, prefix + "/held");
       buffer_.clear();
       for (std::int64_t i = 0; i < held; ++i) {
-        buffer_.push_back(restore_element(state, prefix + "/buffer" + std::to_string(i)));
+        buffer_.push_back(
+            restore_element(state, prefix + "/buffer" + std::to_string(i), *dataset().input_));
       }
       start_ = 0;
       first_ = 0;
-      dataset().set_drawn(restore_int(state, prefix + "/dataset_drawn"));
       input_ = restore_input(state, prefix + "/shuffle", *dataset().input_);
     }
 
@@ -145,29 +157,23 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
     std::int64_t first_ = 0;                   // how many of its places are free
   };
 
-  std::int64_t drawn() const {
-    std::lock_guard lock(mutex_);
-    return seeds_.taken();
-  }
-  void set_drawn(std::int64_t drawn) const {
-    std::lock_guard lock(mutex_);
-    seeds_.reset(seed_, seed2_, drawn);
-  }
-
   std::shared_ptr<const Dataset> input_;
   std::int64_t buffer_size_;
-  std::int64_t seed_;
-  std::int64_t seed2_;
   bool reshuffle_;
+  // Passes may be started by a thread of a prefetch.
   mutable std::mutex mutex_;
-  mutable Words seeds_;  // passes may be started by a thread of a prefetch
+  mutable std::int64_t seed_;
+  mutable std::int64_t seed2_;
+  mutable Words seeds_;
 };
 
-class ShuffleKernel : public Kernel {
+class ShuffleKernel : public DatasetKernel {
  public:
   explicit ShuffleKernel(const KernelInit& init)
-      : reshuffle_(init.attr_or<bool>("reshuffle_each_iteration", true)) {}
-  void run(KernelContext& ctx) override {
+      : DatasetKernel(init), reshuffle_(init.attr_or<bool>("reshuffle_each_iteration", true)) {}
+
+ private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
     std::int64_t seed = scalar_input(ctx, 2, "seed");
     std::int64_t seed2 = scalar_input(ctx, 3, "seed2");
     if (seed == 0 && seed2 == 0) {
@@ -175,12 +181,10 @@ class ShuffleKernel : public Kernel {
       seed = static_cast<std::int64_t>(fresh.key()[0]);
       seed2 = static_cast<std::int64_t>(fresh.key()[1]);
     }
-    set_dataset_output(ctx, std::make_shared<ShuffleDataset>(dataset_of(ctx.input(0)),
-                                                             scalar_input(ctx, 1, "buffer_size"),
-                                                             seed, seed2, reshuffle_));
+    return std::make_shared<ShuffleDataset>(
+        dataset_of(ctx.input(0)), scalar_input(ctx, 1, "buffer_size"), seed, seed2, reshuffle_);
   }
 
- private:
   bool reshuffle_;
 };
 

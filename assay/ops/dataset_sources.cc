@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "assay/base/crc32c.h"
 #include "assay/device/dataset_functions.h"
 #include "assay/graph/op_registry.h"
 #include "assay/ops/dataset_common.h"
@@ -20,6 +21,22 @@ std::vector<Tensor> copies_of_inputs(const KernelContext& ctx) {
   return all;
 }
 
+std::uint32_t checksum_of(const std::vector<Tensor>& tensors) {
+  std::uint32_t crc = 0;
+  for (const Tensor& t : tensors) {
+    if (t.dtype() == DType::kString) {
+      for (const std::string& s : t.span<std::string>()) {
+        const auto size = static_cast<std::uint64_t>(s.size());
+        crc = crc32c::extend(crc, reinterpret_cast<const char*>(&size), sizeof size);
+        crc = crc32c::extend(crc, s.data(), s.size());
+      }
+    } else if (t.num_bytes() > 0) {
+      crc = crc32c::extend(crc, static_cast<const char*>(t.raw()), t.num_bytes());
+    }
+  }
+  return crc;
+}
+
 /// One element: the tensors themselves.
 class TensorsDataset : public DatasetBase<TensorsDataset> {
  public:
@@ -28,6 +45,9 @@ class TensorsDataset : public DatasetBase<TensorsDataset> {
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
+  }
+  std::string fingerprint() const override {
+    return fmt::format("1 element, checksum {:08x}", checksum_of(tensors_));
   }
 
  private:
@@ -90,6 +110,9 @@ class SlicesDataset : public DatasetBase<SlicesDataset> {
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
   }
+  std::string fingerprint() const override {
+    return fmt::format("{} elements, checksum {:08x}", size_, checksum_of(tensors_));
+  }
 
  private:
   class Iterator : public IteratorOf<SlicesDataset> {
@@ -121,7 +144,10 @@ class SlicesDataset : public DatasetBase<SlicesDataset> {
 class RangeDataset : public DatasetBase<RangeDataset> {
  public:
   RangeDataset(std::int64_t start, std::int64_t stop, std::int64_t step)
-      : DatasetBase({DType::kInt64}, {PartialShape::scalar()}), start_(start), step_(step) {
+      : DatasetBase({DType::kInt64}, {PartialShape::scalar()}),
+        start_(start),
+        stop_(stop),
+        step_(step) {
     if (step == 0) invalid_argument("step must not be 0");
     // Unsigned, so that no pair of ends overflows.
     const auto from = static_cast<std::uint64_t>(start);
@@ -135,6 +161,9 @@ class RangeDataset : public DatasetBase<RangeDataset> {
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
+  }
+  std::string fingerprint() const override {
+    return fmt::format("{} numbers from {} to {} by {}", size_, start_, stop_, step_);
   }
 
  private:
@@ -161,6 +190,7 @@ class RangeDataset : public DatasetBase<RangeDataset> {
   };
 
   std::int64_t start_;
+  std::int64_t stop_;
   std::int64_t step_;
   std::uint64_t size_ = 0;
 };
@@ -177,35 +207,38 @@ class GeneratorDataset : public Dataset {
 };
 
 template <typename D>
-class TensorsKernel : public Kernel {
+class TensorsKernel : public DatasetKernel {
  public:
-  explicit TensorsKernel(const KernelInit& init) : shapes_(output_shapes(init)) {}
-  void run(KernelContext& ctx) override {
-    set_dataset_output(ctx, std::make_shared<D>(copies_of_inputs(ctx), shapes_));
-  }
+  explicit TensorsKernel(const KernelInit& init)
+      : DatasetKernel(init), shapes_(output_shapes(init)) {}
 
  private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+    return std::make_shared<D>(copies_of_inputs(ctx), shapes_);
+  }
+
   std::vector<PartialShape> shapes_;
 };
 
-void make_range(KernelContext& ctx) {
-  set_dataset_output(ctx, std::make_shared<RangeDataset>(scalar_input(ctx, 0, "start"),
-                                                         scalar_input(ctx, 1, "stop"),
-                                                         scalar_input(ctx, 2, "step")));
+std::shared_ptr<Dataset> make_range(KernelContext& ctx) {
+  return std::make_shared<RangeDataset>(scalar_input(ctx, 0, "start"), scalar_input(ctx, 1, "stop"),
+                                        scalar_input(ctx, 2, "step"));
 }
 
-class GeneratorKernel : public Kernel {
+class GeneratorKernel : public DatasetKernel {
  public:
   explicit GeneratorKernel(const KernelInit& init)
-      : factory_(attached_function<IteratorFactory>(init.node.graph(),
+      : DatasetKernel(init),
+        factory_(attached_function<IteratorFactory>(init.node.graph(),
                                                     init.attr<std::string>("function"))),
         types_(output_types(init)),
         shapes_(output_shapes(init)) {}
-  void run(KernelContext& ctx) override {
-    set_dataset_output(ctx, std::make_shared<GeneratorDataset>(factory_, types_, shapes_));
-  }
 
  private:
+  std::shared_ptr<Dataset> make(KernelContext&) override {
+    return std::make_shared<GeneratorDataset>(factory_, types_, shapes_);
+  }
+
   IteratorFactory factory_;
   std::vector<DType> types_;
   std::vector<PartialShape> shapes_;
@@ -239,7 +272,7 @@ void register_dataset_sources(OpRegistry& registry) {
                 .effect = Effect::kState,
                 .shape = dataset_shape,
                 .not_differentiable = true,
-                .kernels = {{DType::kInvalid, function_kernel<make_range>}}});
+                .kernels = {{DType::kInvalid, dataset_kernel<make_range>}}});
   registry.add({.name = "AssayGeneratorDataset",
                 .doc = "A dataset whose elements C++ code makes; not in TensorFlow.",
                 .outputs = {"handle: variant"},

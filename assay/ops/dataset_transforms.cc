@@ -19,6 +19,7 @@ class UnaryDataset : public DatasetBase<Self> {
     return std::make_unique<typename Self::Iterator>(this->self());
   }
   const Dataset& input() const { return *input_; }
+  std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
 
  private:
   std::shared_ptr<const Dataset> input_;
@@ -39,7 +40,7 @@ class RepeatDataset : public UnaryDataset<RepeatDataset> {
         if (fresh) input_ = dataset().input().make_iterator();
         if (input_->next(out)) return true;
         input_ = nullptr;
-        ++passes_;
+        if (count >= 0) ++passes_;
         // Nothing at all in a pass: repeating it for ever would give nothing for ever.
         if (fresh && count < 0) return false;
       }
@@ -50,7 +51,7 @@ class RepeatDataset : public UnaryDataset<RepeatDataset> {
       save_input(state, prefix + "/repeat", input_.get());
     }
     void restore(const IteratorState& state, const std::string& prefix) override {
-      passes_ = restore_int(state, prefix + "/passes");
+      passes_ = restore_count(state, prefix + "/passes");
       input_ = restore_input(state, prefix + "/repeat", dataset().input());
     }
 
@@ -75,7 +76,7 @@ class TakeDataset : public UnaryDataset<TakeDataset> {
     bool next(std::vector<Tensor>& out) override {
       const std::int64_t count = dataset().count_;
       if (input_ != nullptr && (count < 0 || taken_ < count) && input_->next(out)) {
-        ++taken_;
+        if (count >= 0) ++taken_;
         return true;
       }
       input_ = nullptr;
@@ -86,7 +87,7 @@ class TakeDataset : public UnaryDataset<TakeDataset> {
       save_input(state, prefix + "/take", input_.get());
     }
     void restore(const IteratorState& state, const std::string& prefix) override {
-      taken_ = restore_int(state, prefix + "/taken");
+      taken_ = restore_count(state, prefix + "/taken");
       input_ = restore_input(state, prefix + "/take", dataset().input());
     }
 
@@ -122,7 +123,7 @@ class SkipDataset : public UnaryDataset<SkipDataset> {
       save_input(state, prefix + "/skip", input_.get());
     }
     void restore(const IteratorState& state, const std::string& prefix) override {
-      skipped_ = restore_int(state, prefix + "/skipped");
+      skipped_ = restore_count(state, prefix + "/skipped");
       input_ = restore_input(state, prefix + "/skip", dataset().input());
     }
 
@@ -143,6 +144,11 @@ class ZipDataset : public DatasetBase<ZipDataset> {
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
+  }
+  std::vector<const Dataset*> inputs() const override {
+    std::vector<const Dataset*> all;
+    for (const auto& input : inputs_) all.push_back(input.get());
+    return all;
   }
 
  private:
@@ -178,6 +184,9 @@ class ZipDataset : public DatasetBase<ZipDataset> {
       for (std::size_t i = 0; i < inputs_.size(); ++i) {
         inputs_[i] =
             restore_input(state, prefix + "/zip" + std::to_string(i), *dataset().inputs_[i]);
+        if (inputs_[i] == nullptr) {
+          fail(Code::kDataLoss, "the saved iterator zips a dataset that has ended");
+        }
       }
     }
 
@@ -202,6 +211,9 @@ class ConcatenateDataset : public DatasetBase<ConcatenateDataset> {
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
+  }
+  std::vector<const Dataset*> inputs() const override {
+    return {inputs_[0].get(), inputs_[1].get()};
   }
 
  private:
@@ -239,35 +251,37 @@ class ConcatenateDataset : public DatasetBase<ConcatenateDataset> {
 };
 
 template <typename D>
-void make_counted(KernelContext& ctx) {
-  set_dataset_output(ctx,
-                     std::make_shared<D>(dataset_of(ctx.input(0)), scalar_input(ctx, 1, "count")));
+std::shared_ptr<Dataset> make_counted(KernelContext& ctx) {
+  return std::make_shared<D>(dataset_of(ctx.input(0)), scalar_input(ctx, 1, "count"));
 }
 
-class ZipKernel : public Kernel {
+class ZipKernel : public DatasetKernel {
  public:
   explicit ZipKernel(const KernelInit& init)
-      : types_(output_types(init)), shapes_(output_shapes(init)) {}
-  void run(KernelContext& ctx) override {
-    std::vector<std::shared_ptr<const Dataset>> inputs;
-    for (int i = 0; i < ctx.num_inputs(); ++i) inputs.push_back(dataset_of(ctx.input(i)));
-    set_dataset_output(ctx, std::make_shared<ZipDataset>(std::move(inputs), types_, shapes_));
-  }
+      : DatasetKernel(init), types_(output_types(init)), shapes_(output_shapes(init)) {}
 
  private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+    std::vector<std::shared_ptr<const Dataset>> inputs;
+    for (int i = 0; i < ctx.num_inputs(); ++i) inputs.push_back(dataset_of(ctx.input(i)));
+    return std::make_shared<ZipDataset>(std::move(inputs), types_, shapes_);
+  }
+
   std::vector<DType> types_;
   std::vector<PartialShape> shapes_;
 };
 
-class ConcatenateKernel : public Kernel {
+class ConcatenateKernel : public DatasetKernel {
  public:
-  explicit ConcatenateKernel(const KernelInit& init) : shapes_(output_shapes(init)) {}
-  void run(KernelContext& ctx) override {
-    set_dataset_output(ctx, std::make_shared<ConcatenateDataset>(
-                                dataset_of(ctx.input(0)), dataset_of(ctx.input(1)), shapes_));
-  }
+  explicit ConcatenateKernel(const KernelInit& init)
+      : DatasetKernel(init), shapes_(output_shapes(init)) {}
 
  private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override {
+    return std::make_shared<ConcatenateDataset>(dataset_of(ctx.input(0)), dataset_of(ctx.input(1)),
+                                                shapes_);
+  }
+
   std::vector<PartialShape> shapes_;
 };
 
@@ -291,11 +305,11 @@ OpSpec counted_spec(std::string name, std::string doc, KernelFactory make) {
 
 void register_dataset_transforms(OpRegistry& registry) {
   registry.add(counted_spec("RepeatDataset", "The input count times over; -1 for ever.",
-                            function_kernel<make_counted<RepeatDataset>>));
+                            dataset_kernel<make_counted<RepeatDataset>>));
   registry.add(counted_spec("TakeDataset", "The first count elements of the input; -1 all.",
-                            function_kernel<make_counted<TakeDataset>>));
+                            dataset_kernel<make_counted<TakeDataset>>));
   registry.add(counted_spec("SkipDataset", "The input without its first count elements; -1 none.",
-                            function_kernel<make_counted<SkipDataset>>));
+                            dataset_kernel<make_counted<SkipDataset>>));
   registry.add(
       {.name = "ZipDataset",
        .doc = "Elements of several datasets side by side, up to the end of the shortest.",

@@ -103,6 +103,10 @@ class FileWriter::Impl {
 
   const std::string& logdir() const { return logdir_; }
   std::string path() const { return path_; }
+  std::uint64_t bytes() {
+    std::lock_guard lock(mutex_);
+    return bytes_;
+  }
 
  private:
   struct Item {
@@ -141,9 +145,13 @@ class FileWriter::Impl {
       const std::int64_t all = added_;
       lock.unlock();
       std::exception_ptr failed;
+      std::uint64_t bytes = 0;
       try {
         for (Item& item : items) write(item);
-        if (flush_now) file_->flush();
+        if (flush_now) {
+          file_->flush();
+          bytes = file_->bytes();
+        }
       } catch (...) {
         failed = std::current_exception();
       }
@@ -151,6 +159,7 @@ class FileWriter::Impl {
       written_ = all;
       if (flush_now) {
         flushed_ = all;
+        bytes_ = bytes;
         last_flush = std::chrono::steady_clock::now();
       }
       if (failed != nullptr) {
@@ -188,6 +197,7 @@ class FileWriter::Impl {
   std::int64_t added_ = 0;
   std::int64_t written_ = 0;
   std::int64_t flushed_ = 0;
+  std::uint64_t bytes_ = 0;  // of the file at the last flush
   bool flush_wanted_ = false;
   bool stopping_ = false;
   bool closed_ = true;
@@ -264,6 +274,10 @@ void FileWriter::close() {
 
 void FileWriter::reopen() {
   impl_->reopen();
+}
+
+std::uint64_t FileWriter::bytes() const {
+  return impl_->bytes();
 }
 
 const std::string& FileWriter::logdir() const {

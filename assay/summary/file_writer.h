@@ -57,7 +57,7 @@ class FileWriter {
   /// Any event; its time is kept.
   void add_event(const proto::Event& event);
 
-  /// Waits until all that was added is in the file and the file on the disk.
+  /// Waits until all that was added is in the file, where other programs see it.
   void flush();
   /// flush(), then closes the file. May be called again; adding opens no new file. REQUIRES: no
   /// other call is under way.
@@ -65,6 +65,8 @@ class FileWriter {
   /// Goes on in a new file after close(); nothing when still open. REQUIRES: as for close().
   void reopen();
 
+  /// How long the file was at the end of the last flush().
+  std::uint64_t bytes() const;
   const std::string& logdir() const;
   /// The path of the file being written, or written last.
   std::string path() const;

@@ -86,6 +86,12 @@ void Model::initialize_data(Session& session) {
   if (!initializers.empty()) session.run({}, {}, initializers);
 }
 
+void Model::skip_feeds(std::int64_t steps) {
+  for (std::int64_t i = 0; i < steps; ++i) {
+    if (next_feeds().empty()) return;
+  }
+}
+
 std::string Model::restore(const std::string& run_dir, std::vector<std::string>* skipped) {
   build();
   const std::string dir = train::checkpoint_dir(run_dir);

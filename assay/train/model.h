@@ -45,6 +45,9 @@ struct TrainOptions {
   std::int64_t epochs = 0;
   /// A checkpoint every so many steps, and one at the end; 0: only at the end.
   std::int64_t save_every = 10000;
+  /// Write checkpoints on a thread of their own while training goes on; that takes the memory of a
+  /// second copy of the variables. An error is thrown by the next save or at the end.
+  bool async_save = true;
   /// The merged summaries into the event file every so many steps; 0: never.
   std::int64_t summary_every = 100;
   /// The loss is averaged over so many steps and then reported.
@@ -53,6 +56,9 @@ struct TrainOptions {
   int max_to_keep = 5;
   /// The checkpoints' name: checkpoints/NAME-STEP.
   std::string checkpoint_name = "model.ckpt";
+  /// Resume even when the data is not what it was at the checkpoint: a new pass over it begins.
+  /// Otherwise that is an error which says what has changed.
+  bool accept_changed_data = false;
   /// Threads for arithmetic, 0: one for each processor.
   int threads = 0;
   /// Set from anywhere (a signal handler too): the step under way ends, a checkpoint is saved.
@@ -137,6 +143,10 @@ class Model {
   virtual void initialize_data(Session& session);
   /// What to feed in the next step. Throw OutOfRange at the end of a pass. By default nothing.
   virtual std::vector<Feed> next_feeds() { return {}; }
+  /// Passes over what next_feeds() gave in the first `steps` steps of a pass that was interrupted,
+  /// so that a resumed run is fed the rest. By default calls it so often, unless it feeds nothing;
+  /// override it where there is a shorter way.
+  virtual void skip_feeds(std::int64_t steps);
   /// Called once the variables are there: initialised or restored.
   virtual void on_ready(Session&) {}
 

@@ -32,6 +32,8 @@ RestoredNewest restore_newest_sound(const Saver& saver, Session& session,
   for (const std::string& prefix : candidates) {
     for (int attempt = 0;; ++attempt) {
       try {
+        // Read first: no variable changes when it is damaged.
+        result.session_state = Saver::read_session_state(prefix, fs);
         result.report = saver.restore(session, prefix, options);
         result.prefix = prefix;
         if (!result.damaged.empty()) {

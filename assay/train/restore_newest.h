@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@ namespace assay::train {
 struct RestoredNewest {
   std::string prefix;  ///< the checkpoint restored
   RestoreReport report;
+  /// What it holds beside the variables (Saver::read_session_state).
+  std::map<std::string, Tensor> session_state;
   /// A checkpoint that was damaged.
   struct Damaged {
     std::string prefix;

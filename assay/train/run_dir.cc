@@ -7,6 +7,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
+#include "assay/base/log.h"
 
 namespace assay::train {
 
@@ -16,6 +17,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr const char* kFileName = "run.json";
+constexpr const char* kLockName = "run.lock";
 
 std::string run_file(const std::string& run_dir) {
   return (fs::path(run_dir) / kFileName).string();
@@ -72,6 +74,19 @@ void write_run_info(const std::string& run_dir, const RunInfo& info) {
   const Json j = {{"format", 1}, {"model", info.model}, {"parameters", parameters}};
   atomic_write_file(posix_file_system(), run_file(run_dir),
                     j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+/// Whether temporary_name() made this name: "NAME.tmp123-4".
+bool is_temporary(const std::string& name) {
+  const auto at = name.rfind(".tmp");
+  if (at == std::string::npos) return false;
+  const std::string number = name.substr(at + 4);
+  const auto dash = number.find('-');
+  const auto digits = [](const std::string& s) {
+    return !s.empty() && s.find_first_not_of("0123456789") == std::string::npos;
+  };
+  return dash != std::string::npos && digits(number.substr(0, dash)) &&
+         digits(number.substr(dash + 1));
 }
 
 }  // namespace
@@ -179,6 +194,34 @@ bool open_run_dir(const std::string& run_dir, const RunInfo& info) {
   }
   write_run_info(run_dir, info);
   return false;
+}
+
+std::unique_ptr<FileLock> lock_run_dir(const std::string& run_dir) {
+  try {
+    return posix_file_system().lock_file((fs::path(run_dir) / kLockName).string());
+  } catch (const Error& e) {
+    if (e.code() == Code::kFailedPrecondition) {
+      fail(e.code(), "another process is training '{}': {}; wait for it or stop it", run_dir,
+           e.message());
+    }
+    if (e.code() != Code::kUnimplemented) throw;
+    log_warning("'{}' cannot be locked, so train it in one process only: {}", run_dir, e.message());
+    return nullptr;
+  }
+}
+
+void remove_leftovers(const std::string& run_dir) {
+  FileSystem& files = posix_file_system();
+  const std::string dir = checkpoint_dir(run_dir);
+  if (!files.is_directory(dir)) return;
+  for (const std::string& name : files.list(dir)) {
+    if (!is_temporary(name)) continue;
+    try {
+      files.remove(join_path(dir, name));
+    } catch (const Error& e) {
+      log_warning("what a killed process left stays: {}", e.message());
+    }
+  }
 }
 
 std::string checkpoint_dir(const std::string& run_dir) {

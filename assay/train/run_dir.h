@@ -1,10 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
+
+namespace assay {
+class FileLock;
+}
 
 namespace assay::train {
 
@@ -45,6 +50,17 @@ RunInfo read_run_info(const std::string& run_dir);
 /// - PermissionDenied when it cannot be written.
 /// Returns true when the run was there before.
 bool open_run_dir(const std::string& run_dir, const RunInfo& info);
+
+/// Takes the run folder for this process, until the lock is destroyed or the process ends, however
+/// it ends: two processes that trained one run would overwrite each other's checkpoints. Throws
+/// FailedPrecondition that names the other's process and machine. Null where the disk's file system
+/// knows no locks, with a warning. REQUIRES: the folder is a run.
+std::unique_ptr<FileLock> lock_run_dir(const std::string& run_dir);
+
+/// Removes the temporary files ("NAME.tmpPROCESS-N") that killed processes left among the run's
+/// checkpoints; what cannot be removed stays, with a warning. REQUIRES: the run is locked, so
+/// nobody is writing them.
+void remove_leftovers(const std::string& run_dir);
 
 /// `run_dir/checkpoints`.
 std::string checkpoint_dir(const std::string& run_dir);

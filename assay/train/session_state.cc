@@ -1,7 +1,6 @@
 #include "assay/train/session_state.h"
 
-#include <vector>
-
+#include "assay/api/variable.h"
 #include "assay/device/dataset.h"
 #include "assay/device/random_state.h"
 
@@ -9,76 +8,93 @@ namespace assay::train {
 
 namespace {
 
-// Keys: "_random/NODE" for a stream, "_iterator/NAME|KEY" for what an iterator keeps under KEY.
+constexpr const char* kIterator = "iterator/";
+constexpr const char* kLocal = "local/";
+// Between an iterator's name and the name that one of its stages gave.
 constexpr char kSeparator = '|';
 
-bool is_stream(const std::string& name) {
-  return name.starts_with(random_resource_name(""));
-}
-
-Tensor stream_tensor(const Philox& state) {
-  std::vector<std::int64_t> words;
-  for (const std::uint32_t w : state.counter()) words.push_back(w);
-  for (const std::uint32_t w : state.key()) words.push_back(w);
-  return Tensor::of(words);
-}
-
-Philox stream_of(const std::string& name, const Tensor& state) {
-  if (state.dtype() != int64 || state.num_elements() != 6) {
-    fail(Code::kDataLoss, "the saved state of the random stream '{}' is {}{}, expected int64[6]",
-         name, dtype_name(state.dtype()), state.shape().str());
+/// The iterators of a session by their names in its graph.
+std::map<std::string, std::shared_ptr<IteratorResource>> iterators_of(
+    const ResourceStore& resources) {
+  std::map<std::string, std::shared_ptr<IteratorResource>> all;
+  for (const std::string& name : resources.names()) {
+    if (auto iterator = resources.find<IteratorResource>(name)) {
+      all.emplace(iterator->name(), std::move(iterator));
+    }
   }
-  const auto* w = state.data<std::int64_t>();
-  const auto word = [&](int i) { return static_cast<std::uint32_t>(w[i]); };
-  return Philox(Philox::Block{word(0), word(1), word(2), word(3)}, Philox::Key{word(4), word(5)});
+  return all;
+}
+
+/// Where the session keeps a variable.
+std::string resource_name_of(const Variable& variable) {
+  const auto shared = variable.node()->attr_or<std::string>("shared_name", "");
+  return shared.empty() ? variable.op_name() : shared;
+}
+
+std::vector<Variable> local_variables_of(Session& session) {
+  return variables_in(session.graph(), graph_keys::kLocalVariables);
 }
 
 }  // namespace
 
-std::map<std::string, Tensor> save_session_state(const ResourceStore& resources) {
+std::map<std::string, Tensor> save_session_state(Session& session) {
+  const ResourceStore& resources = session.resources();
   std::map<std::string, Tensor> state;
-  for (const std::string& name : resources.names()) {
-    if (const auto stream = resources.find<RandomResource>(name)) {
-      state[name] = stream_tensor(stream->philox().state());
-    } else if (const auto iterator = resources.find<IteratorResource>(name)) {
-      try {
-        for (const auto& [key, value] : iterator->save()) state[name + kSeparator + key] = value;
-      } catch (const Error& e) {
-        if (e.code() != Code::kUnimplemented) throw;
+  save_random_state(resources, state, "");
+  for (const auto& [name, iterator] : iterators_of(resources)) {
+    try {
+      for (const auto& [key, value] : iterator->save()) {
+        state[kIterator + name + kSeparator + key] = value;
       }
+    } catch (const Error& e) {
+      if (e.code() != Code::kUnimplemented) throw;
+    }
+  }
+  for (const Variable& v : local_variables_of(session)) {
+    const auto variable = resources.find<VariableResource>(resource_name_of(v));
+    if (variable != nullptr && variable->value.defined()) {
+      state[kLocal + v.op_name()] = variable->value.copy();
     }
   }
   return state;
 }
 
-void restore_random_streams(ResourceStore& resources, const std::map<std::string, Tensor>& state) {
-  for (const auto& [name, value] : state) {
-    if (!is_stream(name)) continue;
-    const Philox stream = stream_of(name, value);
+void restore_session_state(Session& session, const std::map<std::string, Tensor>& state) {
+  ResourceStore& resources = session.resources();
+  restore_random_state(resources, state, "");
+  for (const Variable& v : local_variables_of(session)) {
+    const auto saved = state.find(kLocal + v.op_name());
+    if (saved == state.end()) continue;
+    const Tensor& value = saved->second;
+    if (value.dtype() != v.dtype() || !v.shape().is_compatible_with(value.shape())) {
+      fail(Code::kDataLoss, "the saved local variable '{}' is {}{}, expected {}{}", v.op_name(),
+           dtype_name(value.dtype()), value.shape().str(), dtype_name(v.dtype()), v.shape().str());
+    }
     resources
-        .get_or_create<RandomResource>(name, [] { return std::make_shared<RandomResource>(1, 1); })
-        ->philox()
-        .set_state(stream);
+        .get_or_create<VariableResource>(resource_name_of(v),
+                                         [] { return std::make_shared<VariableResource>(); })
+        ->value = value.copy();
   }
 }
 
-bool restore_iterators(ResourceStore& resources, const std::map<std::string, Tensor>& state) {
-  bool all = true;
-  for (const std::string& name : resources.names()) {
-    const auto iterator = resources.find<IteratorResource>(name);
-    if (iterator == nullptr || !iterator->initialized()) continue;
-    const std::string prefix = name + kSeparator;
+std::vector<std::string> restore_iterators(Session& session,
+                                           const std::map<std::string, Tensor>& state) {
+  std::vector<std::string> unknown;
+  for (const auto& [name, iterator] : iterators_of(session.resources())) {
+    if (!iterator->initialized()) continue;
+    const std::string prefix = kIterator + name + kSeparator;
     IteratorState own;
-    for (const auto& [key, value] : state) {
-      if (key.starts_with(prefix)) own[key.substr(prefix.size())] = value;
+    for (auto at = state.lower_bound(prefix); at != state.end() && at->first.starts_with(prefix);
+         ++at) {
+      own.emplace(at->first.substr(prefix.size()), at->second);
     }
     if (own.empty()) {
-      all = false;
+      unknown.push_back(name);
     } else {
       iterator->restore(own);
     }
   }
-  return all;
+  return unknown;
 }
 
 }  // namespace assay::train

@@ -2,22 +2,27 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
-#include "assay/device/resource_store.h"
+#include "assay/runtime/session.h"
 #include "assay/tensor/tensor.h"
 
 namespace assay::train {
 
-/// What a session keeps beside its variables and a run needs to go on as if never interrupted:
-/// where its random streams and its iterators stand, as tensors by name. An iterator that cannot
-/// say (its elements come from a generator) is left out.
-std::map<std::string, Tensor> save_session_state(const ResourceStore& resources);
+/// What a session keeps beside the variables that a Saver saves, and a run needs to go on as if
+/// never interrupted, as tensors by name (docs/formats/checkpoint.md has the names): where its
+/// random streams and its iterators stand, what its samplers have learned, its local variables. An
+/// iterator whose class cannot save itself is left out. REQUIRES: no run is under way.
+std::map<std::string, Tensor> save_session_state(Session& session);
 
-/// Puts random streams where `state` says, whether their nodes have run before or not.
-void restore_random_streams(ResourceStore& resources, const std::map<std::string, Tensor>& state);
+/// Puts random streams, samplers and local variables where `state` says, whether their nodes have
+/// run before or not. Throws DataLoss for what is no such state.
+void restore_session_state(Session& session, const std::map<std::string, Tensor>& state);
 
-/// Puts the initialised iterators where `state` says; false when it says nothing of one of them.
-/// Throws DataLoss when the state does not fit the iterator.
-bool restore_iterators(ResourceStore& resources, const std::map<std::string, Tensor>& state);
+/// Puts the initialised iterators where `state` says; returns the names of those it says nothing
+/// of. Throws FailedPrecondition when the data is not what it was, DataLoss when the state is of
+/// another pipeline: initialise the iterators anew then.
+std::vector<std::string> restore_iterators(Session& session,
+                                           const std::map<std::string, Tensor>& state);
 
 }  // namespace assay::train

@@ -1,7 +1,12 @@
 #include "assay/train/train_loop.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
+#include "assay/base/file_system.h"
+#include "assay/base/log.h"
+#include "assay/train/restore_newest.h"
 #include "assay/train/session_state.h"
 #include "assay/train/training_util.h"
 
@@ -12,8 +17,10 @@ namespace fs = std::filesystem;
 namespace {
 
 // Names in the session state that a checkpoint carries.
-constexpr const char* kEpoch = "epoch";
-constexpr const char* kStepInEpoch = "step_in_epoch";
+constexpr const char* kEpoch = "train/epoch";
+constexpr const char* kStepInEpoch = "train/step_in_epoch";
+constexpr const char* kEventFile = "events/file";
+constexpr const char* kEventBytes = "events/bytes";
 
 double loss_value(const Tensor& loss) {
   switch (loss.dtype()) {
@@ -28,7 +35,31 @@ double loss_value(const Tensor& loss) {
 
 std::int64_t state_number(const std::map<std::string, Tensor>& state, const char* name) {
   const auto found = state.find(name);
-  return found == state.end() ? 0 : found->second.item<std::int64_t>();
+  if (found == state.end()) return 0;
+  const Tensor& value = found->second;
+  if (value.dtype() != DType::kInt64 || value.num_elements() != 1) {
+    fail(Code::kDataLoss, "the checkpoint's '{}' is {}{}, expected one int64", name,
+         dtype_name(value.dtype()), value.shape().str());
+  }
+  return *value.data<std::int64_t>();
+}
+
+/// The name of the iterator that an IteratorGetNext node reads.
+std::string iterator_read_by(const Node& node) {
+  const Node& iterator = *node.input(0).node;
+  const auto shared = iterator.attr_or<std::string>("shared_name", "");
+  return shared.empty() ? iterator.name() : shared;
+}
+
+/// Throws DataLoss when checkpoints were set aside as damaged: a run that was trained must not
+/// begin anew unasked.
+void check_none_damaged(const std::string& dir) {
+  for (const std::string& name : posix_file_system().list(dir)) {
+    if (name.find(".damaged") == std::string::npos) continue;
+    fail(Code::kDataLoss,
+         "all checkpoints under '{}' are damaged ('{}'); move the run folder away to begin anew",
+         dir, name);
+  }
 }
 
 }  // namespace
@@ -67,29 +98,29 @@ void TrainLoop::start_session() {
   std::vector<std::string> candidates;
   if (!options_.run_dir.empty()) {
     train::open_run_dir(options_.run_dir, {options_.model, options_.parameters});
+    lock_ = train::lock_run_dir(options_.run_dir);
+    if (lock_ != nullptr) train::remove_leftovers(options_.run_dir);
     const std::string dir = train::checkpoint_dir(options_.run_dir);
     std::error_code error;
     fs::create_directories(dir, error);
     if (error) fail(Code::kPermissionDenied, "'{}' cannot be made: {}", dir, error.message());
     candidates = train::find_checkpoints(dir);
+    if (candidates.empty()) check_none_damaged(dir);
   }
   if (candidates.empty()) {
     session.run({}, {}, {m.init_});
     session.run({}, {}, {m.local_init_});
   } else {
-    std::vector<std::string> damaged;
-    result_.resumed_from = m.restore(options_.run_dir, &damaged);
-    for (const std::string& message : damaged) {
-      fmt::print(stderr, "warning: a checkpoint is damaged: {}\n", message);
-    }
-    if (!damaged.empty()) {
-      fmt::print(stderr, "warning: going on from the older '{}'\n", result_.resumed_from);
-    }
-    state = train::Saver::read_session_state(result_.resumed_from);
+    session.run({}, {}, {m.local_init_});
+    auto restored =
+        train::restore_newest_sound(*m.saver_, session, train::checkpoint_dir(options_.run_dir));
+    result_.resumed_from = std::move(restored.prefix);
+    state = std::move(restored.session_state);
     m.saver_->recover_last_checkpoints({candidates.rbegin(), candidates.rend()});
   }
   step_ = train::global_step(session, m.global_step());
   result_.first_step = step_;
+  check_events(state);
   epoch_ = state_number(state, kEpoch);
   step_in_epoch_ = state_number(state, kStepInEpoch);
   saved_step_ = result_.resumed_from.empty() ? -1 : step_;
@@ -97,23 +128,62 @@ void TrainLoop::start_session() {
   if (!wants_more()) return;
   m.initialize_data(session);
   if (state.empty()) return;
-  if (!train::restore_iterators(session.resources(), state)) pass_over(step_in_epoch_);
-  train::restore_random_streams(session.resources(), state);
+  restore_data(state);
+  train::restore_session_state(session, state);
 }
 
-void TrainLoop::pass_over(std::int64_t batches) {
+void TrainLoop::restore_data(const std::map<std::string, Tensor>& state) {
+  std::vector<std::string> unknown;
+  try {
+    unknown = train::restore_iterators(*model_.session_, state);
+  } catch (const Error& e) {
+    if (e.code() != Code::kFailedPrecondition || !options_.accept_changed_data) throw;
+    printer_.message(fmt::format("{}; a new pass over it begins, as was asked for", e.message()));
+    step_in_epoch_ = 0;
+    model_.initialize_data(*model_.session_);
+    return;
+  }
+  try {
+    pass_over(unknown, step_in_epoch_);
+    model_.skip_feeds(step_in_epoch_);
+  } catch (const Error& e) {
+    if (e.code() != Code::kOutOfRange) throw;
+    fail(Code::kFailedPrecondition,
+         "the data has changed since the checkpoint: the pass under way had given {} batches, now "
+         "it ends before. Give the same data to go on where it was, or begin a new run",
+         step_in_epoch_);
+  }
+}
+
+void TrainLoop::pass_over(const std::vector<std::string>& iterators, std::int64_t batches) {
   std::vector<Node*> readers;
   for (const auto& node : model_.graph_->nodes()) {
-    if (node->op() == "IteratorGetNext") readers.push_back(node.get());
+    if (node->op() != "IteratorGetNext") continue;
+    const std::string name = iterator_read_by(*node);
+    if (std::find(iterators.begin(), iterators.end(), name) != iterators.end()) {
+      readers.push_back(node.get());
+    }
   }
   if (readers.empty()) return;
   const Callable next = model_.session_->make_callable({.targets = readers});
-  try {
-    for (std::int64_t i = 0; i < batches; ++i) next();
-  } catch (const Error& e) {
-    if (e.code() != Code::kOutOfRange) throw;
-    count_pass();
+  for (std::int64_t i = 0; i < batches; ++i) next();
+}
+
+void TrainLoop::check_events(const std::map<std::string, Tensor>& state) const {
+  const auto file = state.find(kEventFile);
+  if (file == state.end() || file->second.dtype() != DType::kString ||
+      file->second.num_elements() != 1) {
+    return;
   }
+  const std::string path =
+      (fs::path(options_.run_dir) / *file->second.data<std::string>()).string();
+  const std::int64_t then = state_number(state, kEventBytes);
+  const auto info = posix_file_system().stat(path);
+  const std::int64_t now = info ? static_cast<std::int64_t>(info->size) : 0;
+  if (now >= then) return;
+  log_warning(
+      "the event file '{}' had {} bytes when the checkpoint was made and {}: its points are lost",
+      path, then, info ? fmt::format("has {} now", now) : std::string("is not there now"));
 }
 
 void TrainLoop::start_events() {
@@ -193,17 +263,41 @@ void TrainLoop::count_pass() {
   if (wants_more()) model_.initialize_data(*model_.session_);
 }
 
-void TrainLoop::save() {
-  if (options_.run_dir.empty() || saved_step_ == step_) return;
+void TrainLoop::save(bool last) {
+  if (options_.run_dir.empty()) return;
+  if (saved_step_ == step_) {
+    if (last) finish_saving();
+    return;
+  }
   if (events_ != nullptr) events_->flush();
   train::SaveOptions how{.global_step = step_,
-                         .session_state = train::save_session_state(model_.session_->resources())};
+                         .session_state = train::save_session_state(*model_.session_)};
   how.session_state[kEpoch] = Tensor::scalar(epoch_);
   how.session_state[kStepInEpoch] = Tensor::scalar(step_in_epoch_);
-  result_.checkpoint = model_.saver_->save(*model_.session_, path(), how);
-  saved_step_ = step_;
   if (events_ != nullptr) {
-    events_->add_session_log(summary::SessionStatus::kCheckpoint, step_, result_.checkpoint);
+    how.session_state[kEventFile] = Tensor::scalar(fs::path(events_->path()).filename().string());
+    how.session_state[kEventBytes] = Tensor::scalar(static_cast<std::int64_t>(events_->bytes()));
+  }
+  how.async = options_.async_save && !last;
+  const std::string prefix = model_.saver_->save(*model_.session_, path(), how);
+  // The one before was waited for.
+  log_saved();
+  saving_ = {step_, prefix};
+  saved_step_ = step_;
+  if (!how.async) log_saved();
+}
+
+void TrainLoop::finish_saving() {
+  model_.saver_->wait();
+  log_saved();
+}
+
+void TrainLoop::log_saved() {
+  if (!saving_) return;
+  const auto [step, prefix] = *std::exchange(saving_, std::nullopt);
+  result_.checkpoint = prefix;
+  if (events_ != nullptr) {
+    events_->add_session_log(summary::SessionStatus::kCheckpoint, step, prefix);
   }
 }
 
@@ -234,11 +328,11 @@ TrainResult TrainLoop::run() {
         continue;
       }
       if (meter_->due()) show(false);
-      if (options_.save_every > 0 && step_ % options_.save_every == 0) save();
+      if (options_.save_every > 0 && step_ % options_.save_every == 0) save(false);
     }
     result_.stopped = wants_more();
     if (step_ > result_.first_step) {
-      save();
+      save(true);
       if (meter_->unreported() || options_.on_progress) show(true);
     }
     if (events_ != nullptr) events_->close();

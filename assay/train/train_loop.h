@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "assay/base/file_system.h"
 #include "assay/summary/file_writer.h"
 #include "assay/train/model.h"
 #include "assay/train/progress.h"
@@ -21,8 +25,12 @@ class TrainLoop {
  private:
   void check_options() const;
   void start_session();
-  /// Reads and drops the next `batches` elements of the data.
-  void pass_over(std::int64_t batches);
+  /// Puts the data where the checkpoint was.
+  void restore_data(const std::map<std::string, Tensor>& state);
+  /// Reads and drops the next `batches` elements of iterators that cannot say where they stand.
+  void pass_over(const std::vector<std::string>& iterators, std::int64_t batches);
+  /// Warns when points that the checkpoint counts on are gone.
+  void check_events(const std::map<std::string, Tensor>& state) const;
   void start_events();
   bool wants_more() const;
   /// Makes the callables for these feeds.
@@ -32,12 +40,18 @@ class TrainLoop {
   bool with_summary_due() const;
   void check_global_step() const;
   void count_pass();
-  void save();
+  /// The last one is on the disk on return.
+  void save(bool last);
+  /// Waits for the save under way.
+  void finish_saving();
+  /// Tells of the save that was under way and has ended well.
+  void log_saved();
   std::string path() const;
 
   Model& model_;
   const TrainOptions& options_;
   train::ProgressPrinter printer_;
+  std::unique_ptr<FileLock> lock_;  // on the run folder
   std::unique_ptr<summary::FileWriter> events_;
   std::unique_ptr<train::ProgressMeter> meter_;
   TrainResult result_;
@@ -49,6 +63,7 @@ class TrainLoop {
   std::int64_t epoch_ = 0;          // passes over the data finished
   std::int64_t step_in_epoch_ = 0;  // steps of the pass under way
   std::int64_t saved_step_ = -1;
+  std::optional<std::pair<std::int64_t, std::string>> saving_;  // step and prefix of a save
 };
 
 }  // namespace assay

@@ -1,5 +1,7 @@
 #include "models/word2vec/run_files.h"
 
+#include <numeric>
+
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
 #include "assay/format/bundle_reader.h"
@@ -22,10 +24,13 @@ void keep_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary) {
   if (!posix_file_system().exists(path)) return write_vocabulary(vocabulary, path);
   const Vocabulary there = read_vocabulary(path);
   if (there.checksum() != vocabulary.checksum()) {
+    const auto words = [](const Vocabulary& v) {
+      return std::accumulate(v.counts.begin(), v.counts.end(), std::int64_t{0});
+    };
     fail(Code::kFailedPrecondition,
-         "the text is not the one that '{}' was made with: its words occur other numbers of times; "
-         "give the same text to go on, or use another run folder",
-         run_dir);
+         "the text is not the one that '{}' was made with: then {} words (checksum of their counts "
+         "{:08x}), now {} ({:08x}); give the same text to go on, or use another run folder",
+         run_dir, words(there), there.checksum(), words(vocabulary), vocabulary.checksum());
   }
 }
 

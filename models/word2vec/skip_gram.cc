@@ -1,6 +1,7 @@
 #include "models/word2vec/skip_gram.h"
 
 #include <cmath>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "assay/api/nn.h"
 #include "assay/api/random_ops.h"
 #include "assay/api/variable_scope.h"
+#include "assay/base/crc32c.h"
 #include "assay/graph/scope.h"
 #include "assay/summary/summary.h"
 #include "assay/train/optimizers.h"
@@ -34,10 +36,22 @@ void check(const SkipGramOptions& options) {
   }
 }
 
+/// What tells a text from another.
+struct TextMark {
+  std::int64_t words = 0;
+  std::uint32_t checksum = 0;
+  friend bool operator==(const TextMark&, const TextMark&) = default;
+};
+
+TextMark mark_of(const std::vector<std::int32_t>& text) {
+  return {static_cast<std::int64_t>(text.size()),
+          crc32c::extend(0, text.data(), text.size() * sizeof text[0])};
+}
+
 class SkipGramIterator : public DatasetIterator {
  public:
-  SkipGramIterator(SkipGramPairs pairs, std::int64_t batch)
-      : pairs_(std::move(pairs)), batch_(batch) {}
+  SkipGramIterator(SkipGramPairs pairs, TextMark mark, std::int64_t batch)
+      : pairs_(std::move(pairs)), mark_(mark), batch_(batch) {}
 
   bool next(std::vector<Tensor>& out) override {
     out.resize(2);
@@ -49,19 +63,34 @@ class SkipGramIterator : public DatasetIterator {
   void save(IteratorState& state, const std::string& prefix) const override {
     const auto& at = pairs_.position();
     state[prefix + "/position"] = Tensor::of<std::int64_t>({at.pass, at.center, at.target});
+    state[prefix + "/text"] = Tensor::of<std::int64_t>({mark_.words, mark_.checksum});
   }
   void restore(const IteratorState& state, const std::string& prefix) override {
-    const auto found = state.find(prefix + "/position");
-    if (found == state.end() || found->second.dtype() != DType::kInt64 ||
-        found->second.num_elements() != 3) {
-      fail(Code::kDataLoss, "the checkpoint does not say where in the text it was made");
+    const auto text = numbers(state, prefix + "/text", 2);
+    const TextMark then{text[0], static_cast<std::uint32_t>(text[1])};
+    if (then != mark_) {
+      fail(Code::kFailedPrecondition,
+           "the text has changed since the checkpoint: then {} words (checksum {:08x}), now {} "
+           "(checksum {:08x}). Give the same text to go on where it was, or begin a new run",
+           then.words, then.checksum, mark_.words, mark_.checksum);
     }
-    const auto at = found->second.span<std::int64_t>();
+    const auto at = numbers(state, prefix + "/position", 3);
     pairs_.set_position({.pass = at[0], .center = at[1], .target = at[2]});
   }
 
  private:
+  static std::span<const std::int64_t> numbers(const IteratorState& state, const std::string& name,
+                                               std::int64_t count) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.dtype() != DType::kInt64 ||
+        found->second.num_elements() != count) {
+      fail(Code::kDataLoss, "the checkpoint does not say where in the text it was made");
+    }
+    return found->second.span<std::int64_t>();
+  }
+
   SkipGramPairs pairs_;
+  TextMark mark_;
   std::int64_t batch_;
 };
 
@@ -69,9 +98,10 @@ class SkipGramIterator : public DatasetIterator {
 
 data::Dataset skip_gram_dataset(SkipGramPairs::Text text, std::int64_t batch, std::int64_t window,
                                 std::uint64_t seed) {
-  const SkipGramPairs pairs(std::move(text), window, seed);
+  const SkipGramPairs pairs(text, window, seed);
+  const TextMark mark = mark_of(*text);
   return data::Dataset::from_iterators(
-      [pairs, batch] { return std::make_unique<SkipGramIterator>(pairs, batch); },
+      [pairs, mark, batch] { return std::make_unique<SkipGramIterator>(pairs, mark, batch); },
       {DType::kInt32, DType::kInt32}, {{batch}, {batch, 1}});
 }
 

@@ -23,7 +23,8 @@ struct SkipGramOptions {
 };
 
 /// Batches of pairs over a text, without end: centres int32 [batch] and targets int32 [batch, 1].
-/// Its iterator saves and restores its position. Makes a node in the current graph.
+/// Its iterator saves and restores its position, and refuses another text. Makes a node in the
+/// current graph.
 data::Dataset skip_gram_dataset(SkipGramPairs::Text text, std::int64_t batch, std::int64_t window,
                                 std::uint64_t seed);
 

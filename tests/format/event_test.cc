@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "assay/format/event_history.h"
 #include "assay/format/event_reader.h"
 #include "assay/format/event_writer.h"
 #include "assay/format/histogram.h"
@@ -45,7 +46,7 @@ TEST(Events, WritesAndReads) {
   // A second writer in the same second takes another name.
   EventWriter second(folder / "logs/run",
                      {.filename_suffix = ".v2", .wall_time = 1500000000.25, .host = "host"});
-  EXPECT_EQ(second.path(), writer.path() + ".1");
+  EXPECT_EQ(second.path(), writer.path() + ".001");
   EXPECT_EQ(list_event_files(folder / "logs/run"),
             (std::vector<std::string>{writer.path(), second.path()}));
 }
@@ -161,6 +162,101 @@ TEST(Histogram, RecordedOnesUseTheSameLimits) {
     }
   }
   EXPECT_GT(checked, 10);
+}
+
+proto::Event scalar_event(std::int64_t step, float value, const std::string& tag = "loss") {
+  proto::Event event;
+  event.set_step(step);
+  auto& v = *event.mutable_summary()->add_value();
+  v.set_tag(tag);
+  v.set_simple_value(value);
+  return event;
+}
+
+proto::Event start_event(std::int64_t step) {
+  proto::Event event;
+  event.set_step(step);
+  event.mutable_session_log()->set_status(proto::SessionLog::START);
+  return event;
+}
+
+std::string steps_of(const EventHistory& history, const std::string& tag = "loss") {
+  std::string text;
+  const auto found = history.series().find(tag);
+  if (found == history.series().end()) return "none";
+  for (const auto& p : found->second.points) text += fmt::format("{}={} ", p.step, *p.scalar);
+  return text;
+}
+
+TEST(EventHistory, StepsThatAreDoneAgainCountOnce) {
+  const TemporaryFolder folder;
+  {
+    EventWriter writer(folder / "run");
+    writer.write(start_event(0));
+    for (int step = 1; step <= 5; ++step) writer.write(scalar_event(step, 0.5F));
+    writer.write(scalar_event(5, 1, "late"));
+    writer.close();
+  }
+  {
+    EventWriter writer(folder / "run");
+    writer.write(start_event(4));
+    for (int step = 4; step <= 6; ++step) writer.write(scalar_event(step, 0.25F));
+    writer.close();
+  }
+  const EventHistory history = read_event_folder(folder / "run");
+  EXPECT_EQ(steps_of(history), "1=0.5 2=0.5 3=0.5 4=0.25 5=0.25 6=0.25 ");
+  EXPECT_EQ(steps_of(history, "late"), "none");
+  EXPECT_EQ(history.dropped(), 3);
+  EXPECT_EQ(history.files(), 2);
+  EXPECT_EQ(history.starts(), 2);
+  EXPECT_EQ(history.series().at("loss").type, "scalar");
+}
+
+TEST(EventHistory, TornAndDamagedEndsAreLeftOut) {
+  const TemporaryFolder folder;
+  std::string first;
+  {
+    EventWriter writer(folder / "run");
+    first = writer.path();
+    for (int step = 1; step <= 3; ++step) writer.write(scalar_event(step, 0.5F));
+    writer.close();
+  }
+  const auto whole = std::filesystem::file_size(first);
+  {
+    EventWriter writer(folder / "run");
+    writer.write(start_event(4));
+    writer.write(scalar_event(4, 1));
+    writer.close();
+  }
+  // Cut inside the last record, then ending in zeros, as after a power cut.
+  for (auto size = whole - 1; size > whole - 20; --size) {
+    std::filesystem::resize_file(first, size);
+    const EventHistory history = read_event_folder(folder / "run");
+    EXPECT_EQ(steps_of(history), "1=0.5 2=0.5 4=1 ") << size;
+    EXPECT_TRUE(history.problems().empty());
+  }
+  std::filesystem::resize_file(first, whole + 100);
+  const EventHistory history = read_event_folder(folder / "run");
+  EXPECT_EQ(steps_of(history), "1=0.5 2=0.5 4=1 ");
+  EXPECT_EQ(history.problems().size(), 1u);
+}
+
+TEST(Events, ANewFileIsTheLastByName) {
+  const TemporaryFolder folder;
+  std::string last;
+  for (int i = 0; i < 12; ++i) {
+    EventWriter writer(folder / "run", {.wall_time = 1500000000, .host = "host"});
+    EXPECT_GT(writer.path(), last);
+    last = writer.path();
+  }
+  EXPECT_TRUE(last.ends_with(".1500000000.host.011")) << last;
+  // The clock has gone back; another machine.
+  for (const char* host : {"alpha", "zebra", "host"}) {
+    EventWriter writer(folder / "run", {.wall_time = 1400000000, .host = host});
+    EXPECT_GT(writer.path(), last);
+    last = writer.path();
+  }
+  EXPECT_EQ(list_event_files(folder / "run").back(), last);
 }
 
 }  // namespace

@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
+#include <set>
 
+#include "assay/base/file_system.h"
 #include "tests/support/errors.h"
 #include "tests/support/fixtures.h"
 
@@ -55,6 +59,37 @@ TEST(RunDir, OtherParametersAreRefusedWithBothValues) {
   other = info();
   other.model = "linear";
   EXPECT_THAT(error_of([&] { open_run_dir(dir, other); }).what(), HasSubstr("'word2vec'"));
+}
+
+TEST(RunDir, IsLockedByOneAtATime) {
+  TemporaryFolder folder;
+  const std::string dir = folder / "run";
+  open_run_dir(dir, info());
+  {
+    const auto lock = lock_run_dir(dir);
+    ASSERT_NE(lock, nullptr);
+    const Error e = error_of([&] { lock_run_dir(dir); });
+    EXPECT_EQ(e.code(), Code::kFailedPrecondition);
+    EXPECT_THAT(e.message(), HasSubstr(fmt::format("process {} on ", ::getpid())));
+  }
+  EXPECT_NE(lock_run_dir(dir), nullptr);
+}
+
+TEST(RunDir, LeftoversOfKilledProcessesGo) {
+  TemporaryFolder folder;
+  const std::string dir = folder / "run";
+  open_run_dir(dir, info());
+  const std::string checkpoints = checkpoint_dir(dir);
+  std::filesystem::create_directory(checkpoints);
+  for (const char* name : {"m-1.index.tmp12-3", "m-1.index", "notes.tmp", "x.tmp1-", "x.tmpa-1"}) {
+    std::ofstream(checkpoints + "/" + name) << "x";
+  }
+  remove_leftovers(dir);
+  std::set<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoints)) {
+    left.insert(entry.path().filename().string());
+  }
+  EXPECT_THAT(left, ::testing::ElementsAre("m-1.index", "notes.tmp", "x.tmp1-", "x.tmpa-1"));
 }
 
 TEST(RunDir, OtherFoldersAreLeftAlone) {

@@ -1,0 +1,103 @@
+#include "assay/device/random_state.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "assay/device/unigram_weights.h"
+
+namespace assay {
+
+namespace {
+
+// What stands before a node's name, after the caller's prefix.
+constexpr std::string_view kRandom = "random/";
+constexpr std::string_view kUnigram = "unigram/";
+
+Tensor stream_tensor(const Philox& state) {
+  std::vector<std::int64_t> words;
+  for (const std::uint32_t w : state.counter()) words.push_back(w);
+  for (const std::uint32_t w : state.key()) words.push_back(w);
+  return Tensor::of(words);
+}
+
+Philox stream_of(const std::string& name, const Tensor& state) {
+  if (state.dtype() != DType::kInt64 || state.num_elements() != 6) {
+    fail(Code::kDataLoss, "the saved random stream '{}' is {}{}, expected int64[6]", name,
+         dtype_name(state.dtype()), state.shape().str());
+  }
+  const auto* w = state.data<std::int64_t>();
+  const auto word = [&](int i) { return static_cast<std::uint32_t>(w[i]); };
+  return Philox(Philox::Block{word(0), word(1), word(2), word(3)}, Philox::Key{word(4), word(5)});
+}
+
+Tensor weights_tensor(const UnigramWeights& weights) {
+  Tensor all(DType::kInt32, Shape{weights.range()});
+  for (std::int64_t i = 0; i < weights.range(); ++i) {
+    all.data<std::int32_t>()[i] = weights.weight(i);
+  }
+  return all;
+}
+
+void restore_weights(ResourceStore& resources, const std::string& node, const Tensor& state) {
+  const auto wrong = [&] {
+    fail(Code::kDataLoss, "the saved weights of the sampler '{}' are {}{}, no weights", node,
+         dtype_name(state.dtype()), state.shape().str());
+  };
+  if (state.dtype() != DType::kInt32 || state.rank() != 1 || state.num_elements() < 1) wrong();
+  std::int64_t sum = 0;
+  for (const std::int32_t w : state.span<std::int32_t>()) {
+    if (w < 1) wrong();
+    sum += w;
+    if (sum > std::numeric_limits<std::int32_t>::max()) wrong();
+  }
+  const auto weights = resources.get_or_create<UnigramWeights>(unigram_resource_name(node), [&] {
+    return std::make_shared<UnigramWeights>(state.num_elements());
+  });
+  if (weights->range() != state.num_elements()) {
+    fail(Code::kFailedPrecondition, "the sampler '{}' had {} classes when it was saved, now {}",
+         node, state.num_elements(), weights->range());
+  }
+  weights->set_weights(state.data<std::int32_t>());
+}
+
+}  // namespace
+
+void save_random_state(const ResourceStore& resources, std::map<std::string, Tensor>& state,
+                       const std::string& prefix) {
+  const std::string streams = random_resource_name("");
+  const std::string weights = unigram_resource_name("");
+  for (const std::string& name : resources.names()) {
+    if (name.starts_with(streams)) {
+      const auto stream = resources.find<RandomResource>(name);
+      if (stream == nullptr) continue;
+      state[fmt::format("{}{}{}", prefix, kRandom, name.substr(streams.size()))] =
+          stream_tensor(stream->philox().state());
+    } else if (name.starts_with(weights)) {
+      const auto learned = resources.find<UnigramWeights>(name);
+      if (learned == nullptr) continue;
+      state[fmt::format("{}{}{}", prefix, kUnigram, name.substr(weights.size()))] =
+          weights_tensor(*learned);
+    }
+  }
+}
+
+void restore_random_state(ResourceStore& resources, const std::map<std::string, Tensor>& state,
+                          const std::string& prefix) {
+  for (auto at = state.lower_bound(prefix); at != state.end() && at->first.starts_with(prefix);
+       ++at) {
+    const std::string_view key = std::string_view(at->first).substr(prefix.size());
+    if (key.starts_with(kRandom)) {
+      const std::string node(key.substr(kRandom.size()));
+      const Philox stream = stream_of(node, at->second);
+      resources
+          .get_or_create<RandomResource>(random_resource_name(node),
+                                         [] { return std::make_shared<RandomResource>(1, 1); })
+          ->philox()
+          .set_state(stream);
+    } else if (key.starts_with(kUnigram)) {
+      restore_weights(resources, std::string(key.substr(kUnigram.size())), at->second);
+    }
+  }
+}
+
+}  // namespace assay
