@@ -181,6 +181,11 @@ TEST(Model, FallsBackToAnOlderCheckpoint) {
   Line third;
   const Error none = error_of([&] { third.train(quiet(folder / "run", 50)); });
   EXPECT_EQ(none.code(), Code::kDataLoss);
+  // They are set aside now; still the run does not begin anew by itself.
+  Line fourth;
+  const Error still = error_of([&] { fourth.train(quiet(folder / "run", 50)); });
+  EXPECT_EQ(still.code(), Code::kDataLoss);
+  EXPECT_THAT(still.message(), HasSubstr("are damaged"));
 }
 
 TEST(Model, StopsWhenAsked) {
