@@ -88,7 +88,13 @@ TEST_P(Replay, Mutations) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fuzz, Replay, ::testing::ValuesIn(targets().begin(), targets().end()),
+std::vector<Target> all_targets() {
+  std::vector<Target> all(format_targets().begin(), format_targets().end());
+  all.insert(all.end(), graph_targets().begin(), graph_targets().end());
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Fuzz, Replay, ::testing::ValuesIn(all_targets()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
