@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,15 +68,42 @@ void must(bool ok, const char* what) {
   std::exit(1);
 }
 
-double seconds_of(const std::function<void()>& work) {
+/// What a piece of work took, in seconds. On a busy machine the second says more.
+struct Cost {
+  double wall = 0;
+  double cpu = 0;  // of this process, the kernel's work for it included
+};
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+Cost cost_of(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
+  const double cpu = cpu_seconds();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+          cpu_seconds() - cpu};
+}
+
+Cost better(const Cost& a, const Cost& b) {
+  return {std::min(a.wall, b.wall), std::min(a.cpu, b.cpu)};
 }
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
+}
+
+double median(const std::vector<Cost>& costs, double Cost::*part) {
+  std::vector<double> values;
+  for (const Cost& cost : costs) values.push_back(cost.*part);
+  return median(values);
 }
 
 /// A line of /proc/self/status in bytes: "VmRSS", "VmHWM" (the highest so far).
@@ -174,10 +202,10 @@ int main(int argc, char** argv) {
   const std::string plain = assay::join_path(options.dir, "checkpoint_bench.plain");
   const std::string prefix = assay::join_path(options.dir, "checkpoint_bench.ckpt");
   const std::string data = prefix + ".data-00000-of-00001";
-  std::vector<double> write_times;
-  std::vector<double> save_times;
-  std::vector<double> read_times;
-  std::vector<double> restore_times;
+  std::vector<Cost> write_times;
+  std::vector<Cost> save_times;
+  std::vector<Cost> read_times;
+  std::vector<Cost> restore_times;
   std::vector<double> save_ratios;
   std::vector<double> restore_ratios;
   std::uint64_t extra = 0;
@@ -190,12 +218,12 @@ int main(int argc, char** argv) {
     };
     const auto write_once = [&] {
       quiet();
-      write_times.push_back(seconds_of([&] { plain_write(plain, tensors); }));
+      write_times.push_back(cost_of([&] { plain_write(plain, tensors); }));
     };
     const auto save_once = [&] {
       quiet();
       extra = std::max(extra, peak_extra_memory([&] {
-                         save_times.push_back(seconds_of([&] { save(prefix, tensors); }));
+                         save_times.push_back(cost_of([&] { save(prefix, tensors); }));
                        }));
     };
     // Neither always has the disk first.
@@ -208,25 +236,31 @@ int main(int argc, char** argv) {
       quiet();
       save(prefix, tensors);
     }
-    read_times.push_back(seconds_of([&] { plain_read(data, piece); }));
-    restore_times.push_back(seconds_of([&] { restore(prefix); }));
-    read_times.back() = std::min(read_times.back(), seconds_of([&] { plain_read(data, piece); }));
-    restore_times.back() = std::min(restore_times.back(), seconds_of([&] { restore(prefix); }));
-    save_ratios.push_back(write_times.back() / save_times.back());
-    restore_ratios.push_back(read_times.back() / restore_times.back());
+    read_times.push_back(cost_of([&] { plain_read(data, piece); }));
+    restore_times.push_back(cost_of([&] { restore(prefix); }));
+    read_times.back() = better(read_times.back(), cost_of([&] { plain_read(data, piece); }));
+    restore_times.back() = better(restore_times.back(), cost_of([&] { restore(prefix); }));
+    save_ratios.push_back(write_times.back().wall / save_times.back().wall);
+    restore_ratios.push_back(read_times.back().wall / restore_times.back().wall);
     fmt::print("round {}: write {:.3f} s, save {:.3f} s, read {:.3f} s, restore {:.3f} s\n", round,
-               write_times.back(), save_times.back(), read_times.back(), restore_times.back());
+               write_times.back().wall, save_times.back().wall, read_times.back().wall,
+               restore_times.back().wall);
     quiet();
   }
-  const auto rate = [&](const std::vector<double>& times) { return total / median(times) / 1e9; };
+  const auto line = [&](const char* what, const std::vector<Cost>& costs, const char* more) {
+    const double wall = median(costs, &Cost::wall);
+    fmt::print("{:20} {:6.2f} GB/s, {:.3f} s, {:.3f} s of CPU{}\n", what, total / wall / 1e9, wall,
+               median(costs, &Cost::cpu), more);
+  };
   fmt::print("{:.2f} GB of float32 in {} tensors, medians of {} rounds\n", total / 1e9,
              options.tensors, options.rounds);
-  fmt::print("plain write + fsync  {:6.2f} GB/s\n", rate(write_times));
-  fmt::print("save                 {:6.2f} GB/s   {:.0f}% (goal: 90%)\n", rate(save_times),
-             100 * median(save_ratios));
-  fmt::print("plain read           {:6.2f} GB/s\n", rate(read_times));
-  fmt::print("restore              {:6.2f} GB/s   {:.0f}% (goal: 75%)\n", rate(restore_times),
-             100 * median(restore_ratios));
+  const auto ratio = [](const std::vector<double>& ratios, int goal) {
+    return fmt::format("   {:.0f}% (goal: {}%)", 100 * median(ratios), goal);
+  };
+  line("plain write + fsync", write_times, "");
+  line("save", save_times, ratio(save_ratios, 90).c_str());
+  line("plain read", read_times, "");
+  line("restore", restore_times, ratio(restore_ratios, 75).c_str());
   fmt::print("peak extra memory of a save: {:.1f} MB (goal: below 64)\n",
              static_cast<double>(extra) / 1e6);
   return 0;
