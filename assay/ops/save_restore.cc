@@ -3,8 +3,9 @@
 
 #include "assay/base/file_system.h"
 #include "assay/device/kernel.h"
-#include "assay/format/bundle_reader.h"
+#include "assay/format/bundle_merge.h"
 #include "assay/format/bundle_writer.h"
+#include "assay/format/checkpoint_reader.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/manifest.h"
 
@@ -59,7 +60,8 @@ class Restore : public Kernel {
   void run(KernelContext& ctx) override {
     const std::string& prefix = text_of(ctx.input(0), "prefix");
     const std::string* names = names_of(ctx, static_cast<std::int64_t>(dtypes_.size()));
-    const format::BundleReader reader(prefix);
+    const auto opened = format::CheckpointReader::open(prefix);
+    const format::CheckpointReader& reader = *opened;
     std::string wrong;
     for (std::size_t i = 0; i < dtypes_.size(); ++i) {
       const DType stored = reader.at(names[i]).dtype;
@@ -76,7 +78,7 @@ class Restore : public Kernel {
   }
 
  private:
-  static Tensor read(const format::BundleReader& reader, const std::string& name,
+  static Tensor read(const format::CheckpointReader& reader, const std::string& name,
                      const std::string& spec) {
     const auto part = format::parse_shape_and_slice(spec);
     if (!part) return reader.read(name);
@@ -104,40 +106,17 @@ class MergeCheckpoints : public Kernel {
     }
     const std::string& merged = text_of(ctx.input(1), "destination_prefix");
     const auto parts = prefixes.span<std::string>();
-    std::vector<std::string> old_files;
-    format::BundleWriter writer(merged);
-    for (const std::string& part : parts) {
-      const format::BundleReader reader(part);
-      for (const auto& [name, entry] : reader.entries()) add(reader, name, entry, writer);
-      old_files.push_back(reader.index_path());
-      for (int i = 0; i < reader.num_shards(); ++i) old_files.push_back(reader.data_path(i));
-    }
-    writer.finish();
-    if (delete_old_) remove(old_files, merged);
+    format::merge_bundles({parts.begin(), parts.end()}, merged);
+    if (delete_old_) remove_folders({parts.begin(), parts.end()}, parent_directory(merged));
   }
 
  private:
-  static void add(const format::BundleReader& reader, const std::string& name,
-                  const format::CheckpointEntry& entry, format::BundleWriter& writer) {
-    if (entry.slices.empty()) {
-      writer.add(name, reader.read(name));
-      return;
-    }
-    for (const format::TensorSlice& slice : entry.slices) {
-      writer.add_slice(name, entry.shape, slice, reader.read_slice(name, slice));
-    }
-  }
-
-  static void remove(const std::vector<std::string>& files, const std::string& merged) {
+  /// Removes the folders that the merged were alone in.
+  static void remove_folders(const std::vector<std::string>& parts, const std::string& keep) {
     FileSystem& fs = posix_file_system();
     std::set<std::string> folders;
-    for (const std::string& file : files) {
-      // A part may have had the destination's own name.
-      if (file.starts_with(merged + ".")) continue;
-      fs.remove(file);
-      if (parent_directory(file) != parent_directory(merged))
-        folders.insert(parent_directory(file));
-    }
+    for (const std::string& part : parts) folders.insert(parent_directory(part));
+    folders.erase(keep);
     for (const std::string& folder : folders) {
       if (fs.list(folder).empty()) fs.remove(folder);
     }

@@ -7,7 +7,7 @@
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
 #include "assay/format/bundle_files.h"
-#include "assay/format/bundle_reader.h"
+#include "assay/format/checkpoint_reader.h"
 #include "assay/format/proto/checkpoint.pb.h"
 #include "assay/format/proto_io.h"
 
@@ -124,9 +124,7 @@ std::optional<std::string> latest_checkpoint(const std::string& checkpoint_dir,
 }
 
 bool checkpoint_exists(const std::string& prefix, FileSystem& file_system) {
-  if (file_system.exists(prefix + ".index")) return true;
-  const auto info = file_system.stat(prefix);
-  return info && !info->is_directory;
+  return format::CheckpointReader::exists(prefix, file_system);
 }
 
 std::vector<double> get_checkpoint_mtimes(const std::vector<std::string>& prefixes,
@@ -212,9 +210,9 @@ std::vector<CheckpointVariable> list_variables(const std::string& prefix_or_dir,
     if (!latest) fail(Code::kNotFound, "the folder '{}' holds no checkpoint", prefix);
     prefix = *latest;
   }
-  const format::BundleReader reader(prefix, file_system);
+  const auto reader = format::CheckpointReader::open(prefix, file_system);
   std::vector<CheckpointVariable> all;
-  for (const auto& [name, entry] : reader.entries()) {
+  for (const auto& [name, entry] : reader->entries()) {
     if (name.starts_with("_assay/")) continue;
     all.push_back({.name = name, .dtype = entry.dtype, .shape = entry.shape});
   }

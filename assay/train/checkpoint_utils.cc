@@ -117,8 +117,7 @@ class Initialization {
 }  // namespace
 
 CheckpointReader::CheckpointReader(const std::string& prefix_or_dir, FileSystem& file_system)
-    : reader_(std::make_shared<format::BundleReader>(prefix_of(prefix_or_dir, file_system),
-                                                     file_system)) {}
+    : reader_(format::CheckpointReader::open(prefix_of(prefix_or_dir, file_system), file_system)) {}
 
 std::map<std::string, Shape> CheckpointReader::get_variable_to_shape_map() const {
   std::map<std::string, Shape> shapes;

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "assay/api/partitioned_variable.h"
-#include "assay/format/bundle_reader.h"
+#include "assay/format/checkpoint_reader.h"
 
 namespace assay::train {
 
-/// Reads the tensors of a checkpoint without a graph (tf.train.load_checkpoint). Copies share what
-/// was opened. Thread-safe.
+/// Reads the tensors of a checkpoint of either format without a graph (tf.train.load_checkpoint).
+/// Copies share what was opened. Thread-safe.
 class CheckpointReader {
  public:
   /// `prefix_or_dir`: a prefix, or a folder (its latest checkpoint). Throws NotFound, or DataLoss
@@ -30,7 +30,7 @@ class CheckpointReader {
   std::map<std::string, DType> get_variable_to_dtype_map() const;
 
  private:
-  std::shared_ptr<const format::BundleReader> reader_;
+  std::shared_ptr<const format::CheckpointReader> reader_;
 };
 
 inline CheckpointReader load_checkpoint(const std::string& prefix_or_dir,

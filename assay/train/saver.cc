@@ -262,6 +262,12 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
     s.publish(job);
     return job.prefix;
   }
+  if (s.resolved.writes_v1) {
+    fail(Code::kUnimplemented,
+         "'{}' cannot be saved: this saver's nodes ('{}') write the old format V1, which can be "
+         "read, but not written; make a Saver of the graph's variables",
+         job.prefix, s.nodes.save_tensor_name);
+  }
   if (!s.resolved.saved) {
     save_by_nodes(session, s.nodes, job, !options.session_state.empty());
     s.publish(job);

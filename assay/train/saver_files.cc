@@ -2,9 +2,13 @@
 
 #include <cmath>
 #include <filesystem>
+#include <memory>
+#include <numeric>
 #include <set>
 
+#include "assay/base/log.h"
 #include "assay/device/resource_store.h"
+#include "assay/format/bundle_merge.h"
 #include "assay/format/bundle_reader.h"
 #include "assay/format/bundle_writer.h"
 #include "assay/train/checkpoint_management.h"
@@ -16,31 +20,6 @@ namespace {
 
 constexpr std::int64_t kMarkVersion = 1;
 
-std::uint64_t bytes_of(const std::vector<Tensor>& values) {
-  std::uint64_t bytes = 0;
-  for (const Tensor& value : values) {
-    if (value.dtype() != DType::kString) {
-      bytes += value.num_bytes();
-      continue;
-    }
-    for (const std::string& s : value.span<std::string>()) bytes += s.size() + 1;
-  }
-  return bytes;
-}
-
-void add_values(format::BundleWriter& writer, const std::vector<SavedTensor>& tensors,
-                const std::vector<Tensor>& values) {
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const SavedTensor& t = tensors[i];
-    const auto part = format::parse_shape_and_slice(t.slice);
-    if (part) {
-      writer.add_slice(t.name, part->full_shape, part->slice, values[i]);
-    } else {
-      writer.add(t.name, values[i]);
-    }
-  }
-}
-
 std::string normal(const std::string& path) {
   return std::filesystem::path(path).lexically_normal().string();
 }
@@ -51,9 +30,64 @@ std::string beside(const std::string& path, const std::string& name) {
   return slash == std::string::npos ? name : path.substr(0, slash + 1) + name;
 }
 
-void add_extras(format::BundleWriter& writer, const SaveJob& job) {
-  for (const auto& [name, value] : job.extras) writer.add(name, value);
-}
+/// Writes a bundle of one data file, or of several: then each is a bundle of its own in a folder
+/// beside, and they become one at the end.
+class JobWriter {
+ public:
+  JobWriter(const SaveJob& job, const std::vector<SavedTensor>& tensors, int shards, FileSystem& fs)
+      : job_(job), tensors_(tensors), fs_(fs), folder_(job.prefix + "_temp") {
+    if (shards == 1) prefixes_ = {job.prefix};
+    for (int i = 0; i < shards && shards > 1; ++i) {
+      prefixes_.push_back(fmt::format("{}/part-{:05}-of-{:05}", folder_, i, shards));
+    }
+  }
+
+  void add(const std::vector<Tensor>& values) {
+    std::vector<std::uint64_t> bytes(prefixes_.size(), 0);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      bytes[shard_of(tensors_[i])] += format::BundleWriter::stored_bytes(values[i]);
+    }
+    require_free_space(fs_, job_.dir,
+                       std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}));
+    for (std::size_t i = 0; i < prefixes_.size(); ++i) {
+      writers_.push_back(std::make_unique<format::BundleWriter>(prefixes_[i], fs_));
+      writers_.back()->reserve(bytes[i]);
+    }
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const SavedTensor& t = tensors_[i];
+      format::BundleWriter& writer = *writers_[shard_of(t)];
+      if (const auto part = format::parse_shape_and_slice(t.slice)) {
+        writer.add_slice(t.name, part->full_shape, part->slice, values[i]);
+      } else {
+        writer.add(t.name, values[i]);
+      }
+    }
+  }
+
+  void finish() {
+    for (const auto& [name, value] : job_.extras) writers_.back()->add(name, value);
+    for (const auto& writer : writers_) writer->finish();
+    if (prefixes_.size() == 1) return;
+    format::merge_bundles(prefixes_, job_.prefix, fs_);
+    try {
+      if (fs_.list(folder_).empty()) fs_.remove(folder_);
+    } catch (const Error& e) {
+      log_warning("the empty folder '{}' stays: {}", folder_, e.message());
+    }
+  }
+
+ private:
+  std::size_t shard_of(const SavedTensor& t) const {
+    return prefixes_.size() == 1 ? 0 : static_cast<std::size_t>(t.shard);
+  }
+
+  const SaveJob& job_;
+  const std::vector<SavedTensor>& tensors_;
+  FileSystem& fs_;
+  std::string folder_;
+  std::vector<std::string> prefixes_;
+  std::vector<std::unique_ptr<format::BundleWriter>> writers_;
+};
 
 }  // namespace
 
@@ -117,25 +151,15 @@ void copy_values(const std::vector<Tensor>& values, std::vector<Tensor>& copies)
 
 void save_variables(Session& session, const std::vector<SavedTensor>& tensors, int shards,
                     const SaveJob& job, FileSystem& fs) {
-  (void)shards;
-  std::optional<format::BundleWriter> writer;
-  session.exclusive([&](ResourceStore& resources) {
-    const std::vector<Tensor> values = values_of(resources, tensors);
-    require_free_space(fs, job.dir, bytes_of(values));
-    writer.emplace(job.prefix, fs);
-    add_values(*writer, tensors, values);
-  });
-  add_extras(*writer, job);
-  writer->finish();
+  JobWriter writer(job, tensors, shards, fs);
+  session.exclusive([&](ResourceStore& resources) { writer.add(values_of(resources, tensors)); });
+  writer.finish();
 }
 
 void write_values(const std::vector<Tensor>& values, const std::vector<SavedTensor>& tensors,
                   int shards, const SaveJob& job, FileSystem& fs) {
-  (void)shards;
-  require_free_space(fs, job.dir, bytes_of(values));
-  format::BundleWriter writer(job.prefix, fs);
-  add_values(writer, tensors, values);
-  add_extras(writer, job);
+  JobWriter writer(job, tensors, shards, fs);
+  writer.add(values);
   writer.finish();
 }
 

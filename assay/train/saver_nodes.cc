@@ -213,7 +213,7 @@ bool names_files(const std::string& op) {
   return ops.contains(op);
 }
 
-std::optional<std::vector<SavedTensor>> resolve_save(const Output& save, int& shards) {
+std::optional<std::vector<SavedTensor>> resolve_save(const Output& save, ResolvedSaver& resolved) {
   std::vector<const Node*> savers;
   std::vector<const Node*> stack = {save.node};
   std::set<const Node*> seen;
@@ -225,6 +225,7 @@ std::optional<std::vector<SavedTensor>> resolve_save(const Output& save, int& sh
       savers.push_back(node);
       continue;
     }
+    if (node->op() == "Save" || node->op() == "SaveSlices") resolved.writes_v1 = true;
     if (!names_files(node->op())) return std::nullopt;
     for (const Output& input : node->inputs()) stack.push_back(input.node);
     stack.insert(stack.end(), node->control_inputs().begin(), node->control_inputs().end());
@@ -232,7 +233,7 @@ std::optional<std::vector<SavedTensor>> resolve_save(const Output& save, int& sh
   if (savers.empty()) return std::nullopt;
   std::sort(savers.begin(), savers.end(),
             [](const Node* a, const Node* b) { return a->id() < b->id(); });
-  shards = static_cast<int>(savers.size());
+  resolved.shards = static_cast<int>(savers.size());
   std::vector<SavedTensor> all;
   for (std::size_t shard = 0; shard < savers.size(); ++shard) {
     const Node* node = savers[shard];
@@ -320,7 +321,7 @@ ResolvedSaver resolve_saver(const Graph& graph, const SaverNodes& nodes) {
   }
   const Output filename = graph.output(nodes.filename_tensor_name);
   ResolvedSaver resolved;
-  resolved.saved = resolve_save(graph.output(nodes.save_tensor_name), resolved.shards);
+  resolved.saved = resolve_save(graph.output(nodes.save_tensor_name), resolved);
   resolved.restored = resolve_restore(restore, filename);
   return resolved;
 }

@@ -56,6 +56,8 @@ struct ResolvedSaver {
   std::optional<std::vector<SavedTensor>> saved;
   std::optional<std::vector<SavedTensor>> restored;
   int shards = 1;
+  /// Its nodes write the old format V1, which is not written any more.
+  bool writes_v1 = false;
 };
 
 ResolvedSaver resolve_saver(const Graph& graph, const SaverNodes& nodes);

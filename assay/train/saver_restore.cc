@@ -7,7 +7,7 @@
 #include <set>
 
 #include "assay/device/resource_store.h"
-#include "assay/format/bundle_reader.h"
+#include "assay/format/checkpoint_reader.h"
 #include "assay/graph/similar.h"
 #include "assay/train/saver.h"
 
@@ -15,7 +15,7 @@ namespace assay::train {
 
 namespace {
 
-using Reader = format::BundleReader;
+using Reader = format::CheckpointReader;
 
 // std::regex recurses with the length of what it matches.
 constexpr std::size_t kMaxNameForRegex = 1024;
@@ -190,7 +190,8 @@ void assign(const SavedTensor& t, Tensor value, ResourceStore& resources) {
 RestoreReport restore_variables(Session& session, const std::vector<SavedTensor>& tensors,
                                 const std::string& prefix, const RestoreOptions& options,
                                 FileSystem& fs) {
-  const Reader reader(prefix, fs);
+  const auto opened = Reader::open(prefix, fs);
+  const Reader& reader = *opened;
   const NameMap names(reader, options);
   RestoreReport report = compare(reader, names, tensors);
   if (options.dry_run) return report;

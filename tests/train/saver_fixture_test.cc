@@ -123,6 +123,32 @@ TEST(SaverFixtures, RestoredAndSavedAgain) {
   EXPECT_GT(tried, 5);
 }
 
+/// Restores a checkpoint of the V1 format by the saver of its .meta file.
+void expect_v1_restored(const std::filesystem::path& meta, const std::string& prefix) {
+  Graph graph;
+  GraphScope scope(graph);
+  auto saver = import_meta_graph(meta.string(), {.clear_devices = true});
+  ASSERT_TRUE(saver);
+  Session session({.threads = 1});
+  const RestoreReport report = saver->restore(session, prefix);
+  EXPECT_TRUE(report.complete());
+  const CheckpointReader recorded = load_checkpoint(prefix);
+  ASSERT_FALSE(report.matched.empty());
+  for (const auto& m : report.matched) {
+    EXPECT_TRUE(
+        session.run(graph.output(m.variable + ":0")).identical(recorded.get_tensor(m.stored)))
+        << m.variable;
+  }
+}
+
+TEST(SaverFixtures, V1CheckpointsAreRestored) {
+  ASSAY_SHARED_OR_SKIP(root, "fixtures/tf1/checkpoints");
+  const auto bnconv = root / "v1-bnconv-adam-hardmaru";
+  expect_v1_restored(bnconv / "model.ckpt-0.meta", (bnconv / "model.ckpt-0").string());
+  const auto half = root / "v1-half-plus-two-nvidia";
+  expect_v1_restored(half / "export.meta", (half / "export").string());
+}
+
 TEST(SaverFixtures, TheMetaFileHoldsWhatTensorFlowsHolds) {
   ASSAY_SHARED_OR_SKIP(root, "fixtures/tf1/checkpoints/mlp-adam-golbin");
   const std::string path = (root / "dnn.ckpt-100.meta").string();
