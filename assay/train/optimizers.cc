@@ -49,72 +49,27 @@ Node* GradientDescentOptimizer::apply_sparse_duplicates(NodeBuilder& b, const In
 
 MomentumOptimizer::MomentumOptimizer(Operand learning_rate, Operand momentum,
                                      const MomentumOptions& options)
-    : Optimizer(options.name, options.use_locking),
-      learning_rate_(learning_rate),
-      momentum_(momentum),
-      use_nesterov_(options.use_nesterov) {}
-
-void MomentumOptimizer::create_slots(const std::vector<Variable>& variables) {
-  for (const Variable& v : variables) zeros_slot(v, "momentum", name());
-}
-
-void MomentumOptimizer::prepare() {
-  learning_rate_t_ = convert_to_tensor(learning_rate_, "learning_rate");
-  momentum_t_ = convert_to_tensor(momentum_, "momentum");
-}
-
-AttrMap MomentumOptimizer::attrs() const {
-  return {{"use_locking", use_locking()}, {"use_nesterov", use_nesterov_}};
-}
-
-Node* MomentumOptimizer::apply_dense(NodeBuilder& b, Output grad, const Variable& variable) {
-  const Output rate = cast(b, learning_rate_t_, variable.dtype());
-  const Output momentum = cast(b, momentum_t_, variable.dtype());
-  return update(b, "ApplyMomentum", {variable, slot(variable, "momentum")}, {rate, grad, momentum},
-                attrs());
-}
-
-Node* MomentumOptimizer::apply_sparse(NodeBuilder& b, const IndexedSlices& grad,
-                                      const Variable& variable) {
-  const Output rate = cast(b, learning_rate_t_, variable.dtype());
-  const Output momentum = cast(b, momentum_t_, variable.dtype());
-  return update(b, "SparseApplyMomentum", {variable, slot(variable, "momentum")},
-                {rate, grad.values, grad.indices, momentum}, attrs());
-}
+    : OneOpOptimizer(options.name, options.use_locking,
+                     {.op = "Momentum",
+                      .slots = {{"momentum", zeros_initializer()}},
+                      .refs = {"momentum"},
+                      .before = {{"learning_rate", std::move(learning_rate)}},
+                      .after = {{"momentum", std::move(momentum)}},
+                      .attrs = {{"use_nesterov", options.use_nesterov}}}) {}
 
 // Adagrad.
 
 AdagradOptimizer::AdagradOptimizer(Operand learning_rate, const AdagradOptions& options)
-    : Optimizer(options.name, options.use_locking),
-      learning_rate_(learning_rate),
-      initial_accumulator_value_(options.initial_accumulator_value) {
-  if (!(initial_accumulator_value_ > 0)) {
+    : OneOpOptimizer(
+          options.name, options.use_locking,
+          {.op = "Adagrad",
+           .slots = {{"accumulator", constant_initializer(options.initial_accumulator_value)}},
+           .refs = {"accumulator"},
+           .before = {{"learning_rate", std::move(learning_rate)}}}) {
+  if (!(options.initial_accumulator_value > 0)) {
     invalid_argument("{}: initial_accumulator_value must be positive, got {}", options.name,
-                     initial_accumulator_value_);
+                     options.initial_accumulator_value);
   }
-}
-
-void AdagradOptimizer::create_slots(const std::vector<Variable>& variables) {
-  for (const Variable& v : variables) {
-    initialized_slot(v, constant_initializer(initial_accumulator_value_), "accumulator", name());
-  }
-}
-
-void AdagradOptimizer::prepare() {
-  learning_rate_t_ = convert_to_tensor(learning_rate_, "learning_rate");
-}
-
-Node* AdagradOptimizer::apply_dense(NodeBuilder& b, Output grad, const Variable& variable) {
-  return update(b, "ApplyAdagrad", {variable, slot(variable, "accumulator")},
-                {cast(b, learning_rate_t_, variable.dtype()), grad},
-                {{"use_locking", use_locking()}});
-}
-
-Node* AdagradOptimizer::apply_sparse(NodeBuilder& b, const IndexedSlices& grad,
-                                     const Variable& variable) {
-  return update(b, "SparseApplyAdagrad", {variable, slot(variable, "accumulator")},
-                {cast(b, learning_rate_t_, variable.dtype()), grad.values, grad.indices},
-                {{"use_locking", use_locking()}});
 }
 
 // Adam.

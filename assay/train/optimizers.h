@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "assay/train/optimizer.h"
+#include "assay/train/one_op_optimizer.h"
 
 namespace assay::train {
 
@@ -38,23 +38,9 @@ struct MomentumOptions {
 
 /// a = momentum * a + g; w -= learning_rate * a (tf.train.MomentumOptimizer); with use_nesterov
 /// w -= learning_rate * (g + momentum * a). Slot "momentum".
-class MomentumOptimizer : public Optimizer {
+class MomentumOptimizer : public OneOpOptimizer {
  public:
   MomentumOptimizer(Operand learning_rate, Operand momentum, const MomentumOptions& options = {});
-
- protected:
-  void create_slots(const std::vector<Variable>& variables) override;
-  void prepare() override;
-  Node* apply_dense(NodeBuilder& b, Output grad, const Variable& variable) override;
-  Node* apply_sparse(NodeBuilder& b, const IndexedSlices& grad, const Variable& variable) override;
-
- private:
-  AttrMap attrs() const;
-  Operand learning_rate_;
-  Operand momentum_;
-  bool use_nesterov_;
-  Output learning_rate_t_;
-  Output momentum_t_;
 };
 
 struct AdagradOptions {
@@ -65,20 +51,9 @@ struct AdagradOptions {
 
 /// a += g * g; w -= learning_rate * g / sqrt(a) (Duchi et al. 2011; tf.train.AdagradOptimizer).
 /// Slot "accumulator". Throws InvalidArgument for an initial accumulator that is not positive.
-class AdagradOptimizer : public Optimizer {
+class AdagradOptimizer : public OneOpOptimizer {
  public:
   explicit AdagradOptimizer(Operand learning_rate, const AdagradOptions& options = {});
-
- protected:
-  void create_slots(const std::vector<Variable>& variables) override;
-  void prepare() override;
-  Node* apply_dense(NodeBuilder& b, Output grad, const Variable& variable) override;
-  Node* apply_sparse(NodeBuilder& b, const IndexedSlices& grad, const Variable& variable) override;
-
- private:
-  Operand learning_rate_;
-  double initial_accumulator_value_;
-  Output learning_rate_t_;
 };
 
 struct AdamOptions {

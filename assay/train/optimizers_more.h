@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "assay/train/optimizer.h"
+#include "assay/train/one_op_optimizer.h"
 
 namespace assay::train {
 
@@ -20,25 +20,9 @@ struct RMSPropOptions {
 /// ms = decay * ms + (1 - decay) * g * g; mom = momentum * mom + learning_rate * g /
 /// sqrt(ms + epsilon); w -= mom (Hinton's lecture 6e; tf.train.RMSPropOptimizer). Slots "rms"
 /// (ones at first), "momentum" and, when centered, "mg".
-class RMSPropOptimizer : public Optimizer {
+class RMSPropOptimizer : public OneOpOptimizer {
  public:
   explicit RMSPropOptimizer(Operand learning_rate, const RMSPropOptions& options = {});
-
- protected:
-  void create_slots(const std::vector<Variable>& variables) override;
-  void prepare() override;
-  Node* apply_dense(NodeBuilder& b, Output grad, const Variable& variable) override;
-  Node* apply_sparse(NodeBuilder& b, const IndexedSlices& grad, const Variable& variable) override;
-
- private:
-  Node* apply(NodeBuilder& b, const std::string& prefix, const Variable& variable,
-              const std::vector<Output>& grad);
-  Operand learning_rate_;
-  RMSPropOptions options_;
-  Output learning_rate_t_;
-  Output decay_t_;
-  Output momentum_t_;
-  Output epsilon_t_;
 };
 
 struct AdadeltaOptions {
@@ -49,24 +33,9 @@ struct AdadeltaOptions {
 };
 
 /// Adadelta (Zeiler 2012; tf.train.AdadeltaOptimizer). Slots "accum" and "accum_update".
-class AdadeltaOptimizer : public Optimizer {
+class AdadeltaOptimizer : public OneOpOptimizer {
  public:
   explicit AdadeltaOptimizer(Operand learning_rate = 0.001, const AdadeltaOptions& options = {});
-
- protected:
-  void create_slots(const std::vector<Variable>& variables) override;
-  void prepare() override;
-  Node* apply_dense(NodeBuilder& b, Output grad, const Variable& variable) override;
-  Node* apply_sparse(NodeBuilder& b, const IndexedSlices& grad, const Variable& variable) override;
-
- private:
-  Node* apply(NodeBuilder& b, const std::string& op, const Variable& variable,
-              const std::vector<Output>& grad);
-  Operand learning_rate_;
-  AdadeltaOptions options_;
-  Output learning_rate_t_;
-  Output rho_t_;
-  Output epsilon_t_;
 };
 
 }  // namespace assay::train
