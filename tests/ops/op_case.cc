@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -316,22 +317,30 @@ void check_shapes(const OpCase& c, const ShapeCase& s) {
   EXPECT_EQ(got, s.outputs);
 }
 
-void check_gradients(const OpCase& c, const OpDef& def) {
-  if (def.gradient == nullptr || !c.gradient || takes_variable(def)) return;
+/// The case in float64 as a graph, with what depends on what; false when there is nothing to
+/// differentiate.
+bool build_differentiable(const OpCase& c, const OpDef& def, Built& b, std::vector<Output>& ys,
+                          std::vector<Output>& xs) {
+  if (def.gradient == nullptr || !c.gradient || takes_variable(def)) return false;
   const auto in_double = converted(c, def, DType::kDouble);
-  if (!in_double) return;
-  SCOPED_TRACE("gradient");
-  Built b;
+  if (!in_double) return false;
   build(b, c, def, in_double->inputs, true, false);
-  std::vector<Output> ys;
   for (const Output& y : outputs_of(b.node)) {
-    if (is_floating(base_dtype(y.dtype()))) ys.push_back(y);
+    const bool counts = c.gradient_outputs.empty() || c.gradient_outputs.contains(y.index);
+    if (counts && is_floating(base_dtype(y.dtype()))) ys.push_back(y);
   }
-  std::vector<Output> xs;
   for (const Feed& feed : b.feeds) {
     if (feed.value.dtype() == DType::kDouble) xs.push_back(feed.target);
   }
-  if (ys.empty() || xs.empty()) return;
+  return !ys.empty() && !xs.empty();
+}
+
+void check_gradients(const OpCase& c, const OpDef& def) {
+  SCOPED_TRACE("gradient");
+  Built b;
+  std::vector<Output> ys;
+  std::vector<Output> xs;
+  if (!build_differentiable(c, def, b, ys, xs)) return;
   const auto expect_small = [&](const std::vector<Output>& functions) {
     const GradientError worst = gradient_error(functions, b.feeds);
     EXPECT_LE(worst.error, c.gradient_tolerance)
@@ -451,6 +460,24 @@ void check(const OpCase& c) {
   } catch (const Error& e) {
     ADD_FAILURE() << name_of(c) << ": " << e.what() << " [" << e.node() << " " << e.where() << "]";
   }
+}
+
+bool compares_gradient(const OpCase& c) {
+  const OpDef* def = default_op_registry().find(c.op);
+  if (def == nullptr) return false;
+  Built b;
+  std::vector<Output> ys;
+  std::vector<Output> xs;
+  if (!build_differentiable(c, *def, b, ys, xs)) return false;
+  // An element at the least must be there to be varied, and the y must follow.
+  const auto elements = [&](const Feed& f) {
+    return f.value.dtype() == DType::kDouble && f.value.num_elements() > 0;
+  };
+  if (std::none_of(b.feeds.begin(), b.feeds.end(), elements)) return false;
+  for (const Output& d : dense_gradients(ys, xs)) {
+    if (d) return true;
+  }
+  return false;
 }
 
 void check_all(const std::vector<OpCase>& cases) {

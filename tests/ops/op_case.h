@@ -37,6 +37,8 @@ struct OpCase {
   /// Inputs that must be constants for the gradient to be built, such as an axis.
   std::set<int> constant_inputs = {};
   double gradient_tolerance = 1e-6;
+  /// The outputs that have a derivative; empty: all of floating type.
+  std::set<int> gradient_outputs = {};
   /// What distinguishes this case from others of the op, in messages.
   std::string note = {};
 };
@@ -46,6 +48,10 @@ struct OpCase {
 /// element-wise ops a fused chain against single steps, empty and scalar inputs. Mistakes are
 /// reported as GoogleTest failures.
 void check(const OpCase& c);
+
+/// Whether check() compares the op's gradient with differences in this case, rather than finding
+/// nothing to compare.
+bool compares_gradient(const OpCase& c);
 
 /// Checks every case of a list.
 void check_all(const std::vector<OpCase>& cases);
@@ -89,5 +95,6 @@ std::vector<OpCase> array_slice_cases();
 std::vector<OpCase> array_gather_cases();
 std::vector<OpCase> array_segment_cases();
 std::vector<OpCase> math_cases();
+std::vector<OpCase> nn_cases();
 
 }  // namespace assay::testing

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -66,6 +68,35 @@ std::set<std::string> quoted_names() {
     }
   }
   return names;
+}
+
+/// Every case there is.
+std::vector<OpCase> all_cases() {
+  std::vector<OpCase> all;
+  for (auto&& cases : {array_shape_cases(), array_slice_cases(), array_gather_cases(),
+                       array_segment_cases(), math_cases(), nn_cases()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
+}
+
+TEST(Registry, EveryGradientIsComparedWithDifferences) {
+  // Their derivative goes through a variable, or is zero or an error by intent.
+  const std::map<std::string, std::string> elsewhere = {
+      {"ReadVariableOp", "Gradients of variables, below"},
+  };
+  std::set<std::string> compared;
+  for (const OpCase& c : all_cases()) {
+    if (compares_gradient(c)) compared.insert(c.op);
+  }
+  for (const auto& [name, op] : default_op_registry().ops()) {
+    if (op.gradient == nullptr || elsewhere.contains(name)) continue;
+    EXPECT_TRUE(compared.contains(name)) << name << " has a gradient that no case compares";
+  }
+  for (const auto& [name, where] : elsewhere) {
+    const OpDef* op = default_op_registry().find(name);
+    EXPECT_TRUE(op != nullptr && op->gradient != nullptr && !compared.contains(name)) << name;
+  }
 }
 
 TEST(Registry, EveryOpHasATest) {
