@@ -21,8 +21,6 @@ struct ElementwiseDef {
   /// The loop for inputs of this dtype (for Select: of the second and third); null when there is
   /// none.
   ElementwiseLoop (*loop)(DType dtype) = nullptr;
-  /// The dtype of the output; null means the same.
-  DType (*result)(DType dtype) = nullptr;
   /// False: the inputs do not broadcast as numpy's do (Select's condition goes by rows).
   bool broadcasts = true;
 };

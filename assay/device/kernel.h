@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,9 +12,6 @@
 
 namespace assay {
 
-/// Runs a graph function from a kernel (a dataset's map); given by the runtime.
-using FunctionRunner = std::function<std::vector<Tensor>(std::span<const Tensor> inputs)>;
-
 /// What a kernel is made from, once per program.
 struct KernelInit {
   const Node& node;
@@ -23,10 +19,8 @@ struct KernelInit {
   std::span<const PartialShape> input_shapes;
   /// Values of inputs known before running, null otherwise; as many as inputs.
   std::span<const Tensor* const> input_values;
-  /// The session's state. Null only while constants are folded.
+  /// The session's state.
   ResourceStore* resources = nullptr;
-  /// Makes a runner for the function of this name; may be empty.
-  std::function<FunctionRunner(const std::string& name)> make_function;
 
   template <typename T>
   T attr(std::string_view name) const {

@@ -131,6 +131,8 @@ struct OpSpec {
   std::optional<double> right_neutral;
   /// neutral OP x is exactly x.
   std::optional<double> left_neutral;
+  /// The attribute that holds output 0 (Const): known before running.
+  std::string value_attr;
   /// The kernel reads nothing of its inputs but their shapes (Shape, Size, Rank, ZerosLike): known
   /// before running once the shapes are.
   bool shape_only = false;

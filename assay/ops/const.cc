@@ -66,7 +66,8 @@ void register_const(OpRegistry& registry) {
                 .shape = const_shape,
                 .not_differentiable = true,
                 .kernel_attr = "dtype",
-                .kernels = ops::any_dtype(make_kernel<Const>)});
+                .kernels = ops::any_dtype(make_kernel<Const>),
+                .value_attr = "value"});
   registry.add({.name = "Placeholder",
                 .doc = "A tensor that every run must be fed.",
                 .outputs = {"output: dtype"},

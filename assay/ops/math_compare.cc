@@ -9,19 +9,14 @@ namespace {
 
 using cpu::CompareOp;
 
-DType to_bool(DType) {
-  return DType::kBool;
-}
-
 template <CompareOp Op>
 ElementwiseLoop compare_loop_of(DType dtype) {
   return cpu::compare_loop(Op, dtype);
 }
 template <CompareOp Op>
-inline constexpr ElementwiseDef kCompare{
-    .arity = 2, .loop = &compare_loop_of<Op>, .result = &to_bool};
+inline constexpr ElementwiseDef kCompare{.arity = 2, .loop = &compare_loop_of<Op>};
 template <cpu::UnaryOp Op>
-inline constexpr ElementwiseDef kTest{.arity = 1, .loop = &unary_loop_of<Op>, .result = &to_bool};
+inline constexpr ElementwiseDef kTest{.arity = 1, .loop = &unary_loop_of<Op>};
 
 ElementwiseLoop and_loop(DType) {
   return cpu::logical_and_loop();

@@ -129,7 +129,8 @@ inline const OpRegistry& test_ops() {
            .outputs = {"output: dtype"},
            .attrs = {"value: tensor", "dtype: type"},
            .shape = const_shape,
-           .not_differentiable = true});
+           .not_differentiable = true,
+           .value_attr = "value"});
     r.add({.name = "Placeholder",
            .doc = "Fed.",
            .outputs = {"output: dtype"},
