@@ -20,6 +20,10 @@ ShapeContext::ShapeContext(const Node& node, std::vector<PartialShape> inputs, V
       value_(std::move(value)),
       shape_value_(std::move(shape_value)) {
   ASSAY_CHECK(num_inputs() == node.num_inputs());
+  // No tensor has more dimensions than kMaxRank: what a file says beyond that says nothing.
+  for (PartialShape& shape : inputs_) {
+    if (shape.rank() > kMaxRank) shape = PartialShape::unknown();
+  }
 }
 
 const Tensor* ShapeContext::input_value(int i) const {

@@ -347,9 +347,17 @@ std::vector<DType> resolve_signature(const OpDef& def, const std::vector<Output>
   return Resolver(def, inputs, attrs, policy).run();
 }
 
-const ArgDef* input_arg(const Node& node, int i) {
-  if (node.def() == nullptr) return nullptr;
-  std::int64_t next = 0;
+namespace {
+
+// An argument and which of its tensors.
+struct ArgPlace {
+  const ArgDef* arg = nullptr;
+  std::int64_t index = 0;
+};
+
+ArgPlace place_of_input(const Node& node, int i) {
+  if (node.def() == nullptr) return {};
+  std::int64_t before = 0;
   for (const ArgDef& arg : node.def()->input_args) {
     std::int64_t count = 1;
     if (!arg.number_attr.empty()) {
@@ -357,10 +365,25 @@ const ArgDef* input_arg(const Node& node, int i) {
     } else if (!arg.type_list_attr.empty()) {
       count = static_cast<std::int64_t>(node.attr<std::vector<DType>>(arg.type_list_attr).size());
     }
-    next += count;
-    if (i < next) return &arg;
+    if (i < before + count) return {&arg, i - before};
+    before += count;
   }
-  return nullptr;
+  return {};
+}
+
+}  // namespace
+
+const ArgDef* input_arg(const Node& node, int i) {
+  return place_of_input(node, i).arg;
+}
+
+DType declared_input_dtype(const Node& node, int i) {
+  const auto [arg, index] = place_of_input(node, i);
+  if (arg == nullptr) return DType::kInvalid;
+  if (!arg->type_list_attr.empty()) {
+    return node.attr<std::vector<DType>>(arg->type_list_attr).at(static_cast<std::size_t>(index));
+  }
+  return arg->type_attr.empty() ? arg->type : node.attr<DType>(arg->type_attr);
 }
 
 }  // namespace assay

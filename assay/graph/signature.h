@@ -25,6 +25,10 @@ std::vector<DType> resolve_signature(const OpDef& def, const std::vector<Output>
 /// The argument that input `i` of `node` belongs to; null for an unknown op.
 const ArgDef* input_arg(const Node& node, int i);
 
+/// The dtype that input `i` must have, as the op's signature and the node's attributes say;
+/// kInvalid for an unknown op.
+DType declared_input_dtype(const Node& node, int i);
+
 /// "'fc1/W' (model.cc:52)": an input as messages name it.
 std::string describe_output(const Output& output);
 

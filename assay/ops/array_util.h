@@ -96,6 +96,18 @@ inline int checked_axis(std::int64_t axis, int rank, const char* what = "axis") 
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
+/// x + y and x * y of sizes from outside; throw InvalidArgument where no size can be so large.
+inline std::int64_t add_sizes(std::int64_t x, std::int64_t y) {
+  std::int64_t sum = 0;
+  if (__builtin_add_overflow(x, y, &sum)) invalid_argument("size {} + {} is too large", x, y);
+  return sum;
+}
+inline std::int64_t multiply_sizes(std::int64_t x, std::int64_t y) {
+  std::int64_t product = 0;
+  if (__builtin_mul_overflow(x, y, &product)) invalid_argument("size {} * {} is too large", x, y);
+  return product;
+}
+
 /// Product of the sizes of dimensions [from, to).
 inline std::int64_t product(const Shape& shape, int from, int to) {
   std::int64_t n = 1;

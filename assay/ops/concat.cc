@@ -37,7 +37,7 @@ void concat_shape(ShapeContext& c, int first, int n, int axis_input) {
       }
       joined.set_dim(d, *merged);
     }
-    total = total < 0 || in.dim(axis) < 0 ? -1 : total + in.dim(axis);
+    total = total < 0 || in.dim(axis) < 0 ? -1 : ops::add_sizes(total, in.dim(axis));
   }
   if (axis >= 0) joined.set_dim(axis, total);
   c.set_output(0, joined);
@@ -65,7 +65,7 @@ void run_concat(KernelContext& ctx, int first, int n, int axis_input) {
       invalid_argument("shapes differ outside dimension {}: input 0 is {}, input {} is {}", axis,
                        like.str(), i - first, in.str());
     }
-    total += in.dim(axis);
+    total = ops::add_sizes(total, in.dim(axis));
   }
   Shape shape = like;
   shape.set_dim(axis, total);

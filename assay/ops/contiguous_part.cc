@@ -24,7 +24,7 @@ std::optional<ViewPart> contiguous_block(int input, const Shape& shape,
   bool cut = false;
   for (int d = 0; d < shape.rank(); ++d) {
     const auto i = static_cast<std::size_t>(d);
-    if (begin[i] < 0 || size[i] <= 0 || begin[i] + size[i] > shape[d]) return std::nullopt;
+    if (begin[i] < 0 || size[i] <= 0 || begin[i] > shape[d] - size[i]) return std::nullopt;
     // Once more than one index of a dimension is taken, everything below must be whole.
     if (cut && size[i] != shape[d]) return std::nullopt;
     cut = cut || size[i] > 1;
@@ -160,8 +160,9 @@ std::optional<std::int64_t> pad_embed(const ViewQuery& query) {
   Sizes begin{};
   Shape out = shape;
   for (int d = 0; d < shape.rank(); ++d) {
-    begin[static_cast<std::size_t>(d)] = int_at(*paddings, 2 * d);
-    out.set_dim(d, shape[d] + int_at(*paddings, 2 * d) + int_at(*paddings, 2 * d + 1));
+    const std::int64_t before = int_at(*paddings, 2 * d);
+    begin[static_cast<std::size_t>(d)] = before;
+    out.set_dim(d, add_sizes(add_sizes(shape[d], before), int_at(*paddings, 2 * d + 1)));
   }
   Sizes size{};
   for (int d = 0; d < shape.rank(); ++d) size[static_cast<std::size_t>(d)] = shape[d];

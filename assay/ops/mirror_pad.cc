@@ -38,7 +38,7 @@ void mirror_pad_shape(ShapeContext& c) {
     if (!in.has_rank() || in.dim(d) < 0) continue;
     const std::int64_t before = ops::int_at(*values, 2 * d);
     const std::int64_t after = ops::int_at(*values, 2 * d + 1);
-    const std::int64_t size = in.dim(d) + kSign * (before + after);
+    const std::int64_t size = in.dim(d) + kSign * ops::add_sizes(before, after);
     check_padding(d, before, after, kSign > 0 ? in.dim(d) : size, reflect);
     out.set_dim(d, size);
   }
@@ -63,7 +63,7 @@ class MirrorPadBase : public Kernel {
     for (int d = 0; d < x.rank(); ++d) {
       const std::int64_t before = ops::int_at(paddings, 2 * d);
       const std::int64_t after = ops::int_at(paddings, 2 * d + 1);
-      const std::int64_t size = x.dim(d) + sign * (before + after);
+      const std::int64_t size = x.dim(d) + sign * ops::add_sizes(before, after);
       check_padding(d, before, after, sign > 0 ? x.dim(d) : size, reflect_);
       shape.set_dim(d, size);
     }

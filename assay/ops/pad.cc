@@ -34,7 +34,9 @@ void pad_shape(ShapeContext& c) {
       c.mismatch("paddings of dimension {} are {} and {}, they must not be negative", d, before,
                  after);
     }
-    if (in.has_rank() && in.dim(d) >= 0) out.set_dim(d, in.dim(d) + before + after);
+    if (in.has_rank() && in.dim(d) >= 0) {
+      out.set_dim(d, ops::add_sizes(ops::add_sizes(in.dim(d), before), after));
+    }
   }
   c.set_output(0, std::move(out));
 }
@@ -54,7 +56,7 @@ void run_pad(KernelContext& ctx, const Tensor* value) {
       invalid_argument("paddings of dimension {} are {} and {}, they must not be negative", d,
                        before, after);
     }
-    shape.set_dim(d, x.dim(d) + before + after);
+    shape.set_dim(d, ops::add_sizes(ops::add_sizes(x.dim(d), before), after));
   }
   Tensor& out = ctx.output(0, shape);
   ops::dispatch_storage(x.dtype(), [&](auto zero) {

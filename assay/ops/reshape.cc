@@ -31,7 +31,7 @@ void reshape_shape(ShapeContext& c) {
       unknown = i;
       ++unknowns;
     } else {
-      known *= target.dim(i);
+      known = ops::multiply_sizes(known, target.dim(i));
     }
   }
   if (value != nullptr && unknowns > 1) {

@@ -22,7 +22,7 @@ void segment_shape(ShapeContext& c) {
   PartialShape out = data;
   const Tensor* value = c.input_value(1);
   const std::int64_t n = value != nullptr ? value->num_elements() : -1;
-  out.set_dim(0, n < 0 ? -1 : (n == 0 ? 0 : ops::int_at(*value, n - 1) + 1));
+  out.set_dim(0, n < 0 ? -1 : (n == 0 ? 0 : ops::add_sizes(ops::int_at(*value, n - 1), 1)));
   c.set_output(0, std::move(out));
 }
 
@@ -36,7 +36,7 @@ void segment(KernelContext& ctx) {
                      ids.shape().str(), data.shape().str());
   }
   const std::int64_t n = ids.num_elements();
-  const std::int64_t segments = n == 0 ? 0 : ops::int_at(ids, n - 1) + 1;
+  const std::int64_t segments = n == 0 ? 0 : ops::add_sizes(ops::int_at(ids, n - 1), 1);
   std::int64_t previous = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t id = ops::int_at(ids, i);

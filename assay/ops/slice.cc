@@ -37,7 +37,7 @@ void slice_shape(ShapeContext& c) {
     if (from < 0 || (dim >= 0 && from > dim)) {
       c.mismatch("begin[{}] = {} is outside {}", d, from, c.describe_input(0));
     }
-    if (out.dim(d) >= 0 && dim >= 0 && from + out.dim(d) > dim) {
+    if (out.dim(d) >= 0 && dim >= 0 && from > dim - out.dim(d)) {
       c.mismatch("begin[{}] = {} and size {} reach beyond {}", d, from, out.dim(d),
                  c.describe_input(0));
     }
@@ -61,7 +61,7 @@ void slice(KernelContext& ctx) {
   for (int d = rank - 1; d >= 0; --d) {
     const std::int64_t begin = ops::int_at(ctx.input(1), d);
     std::int64_t size = ops::int_at(ctx.input(2), d);
-    if (size == -1) size = x.dim(d) - begin;
+    if (size == -1 && begin >= 0) size = x.dim(d) - begin;
     if (begin < 0 || size < 0 || begin > x.dim(d) - size) {
       invalid_argument("begin[{}] = {} and size[{}] = {} are outside shape {}", d, begin, d, size,
                        x.shape().str());

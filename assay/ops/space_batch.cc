@@ -36,7 +36,7 @@ Blocks read_blocks(const Tensor& sizes, const Tensor& margins, int rank) {
       invalid_argument("block size {} or margins {}, {} of dimension {} are out of range",
                        blocks.size[at], blocks.before[at], blocks.after[at], d + 1);
     }
-    blocks.volume *= blocks.size[at];
+    blocks.volume = ops::multiply_sizes(blocks.volume, blocks.size[at]);
   }
   return blocks;
 }
@@ -45,7 +45,7 @@ Blocks read_blocks(const Tensor& sizes, const Tensor& margins, int rank) {
 template <bool kToBatch>
 std::vector<std::int64_t> other_shape(std::vector<std::int64_t> dims, const Blocks& b) {
   if (kToBatch) {
-    if (dims[0] >= 0) dims[0] *= b.volume;
+    if (dims[0] >= 0) dims[0] = ops::multiply_sizes(dims[0], b.volume);
   } else if (dims[0] >= 0) {
     if (dims[0] % b.volume != 0) {
       invalid_argument("a batch of {} does not divide by {} blocks", dims[0], b.volume);
@@ -56,15 +56,16 @@ std::vector<std::int64_t> other_shape(std::vector<std::int64_t> dims, const Bloc
     const auto at = static_cast<std::size_t>(d);
     std::int64_t& size = dims[at + 1];
     if (size < 0) continue;
-    const std::int64_t margin = b.before[at] + b.after[at];
+    const std::int64_t margin = ops::add_sizes(b.before[at], b.after[at]);
     if (kToBatch) {
-      if ((size + margin) % b.size[at] != 0) {
-        invalid_argument("dimension {} of padded size {} does not divide by {}", d + 1,
-                         size + margin, b.size[at]);
+      const std::int64_t padded = ops::add_sizes(size, margin);
+      if (padded % b.size[at] != 0) {
+        invalid_argument("dimension {} of padded size {} does not divide by {}", d + 1, padded,
+                         b.size[at]);
       }
-      size = (size + margin) / b.size[at];
+      size = padded / b.size[at];
     } else {
-      size = size * b.size[at] - margin;
+      size = ops::multiply_sizes(size, b.size[at]) - margin;
       if (size < 0) invalid_argument("the crops of dimension {} leave nothing of it", d + 1);
     }
   }

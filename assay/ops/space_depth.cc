@@ -25,6 +25,7 @@ template <bool kToDepth>
 void space_depth_shape(ShapeContext& c) {
   const Layout at = layout_of(c.attr<std::string>("data_format"));
   const auto block = c.attr<std::int64_t>("block_size");
+  const std::int64_t area = ops::multiply_sizes(block, block);
   PartialShape shape = c.with_rank(0, 4);
   const auto divide = [&](int d, std::int64_t by) {
     if (shape.dim(d) < 0) return;
@@ -34,14 +35,14 @@ void space_depth_shape(ShapeContext& c) {
     shape.set_dim(d, shape.dim(d) / by);
   };
   const auto multiply = [&](int d, std::int64_t by) {
-    if (shape.dim(d) >= 0) shape.set_dim(d, shape.dim(d) * by);
+    if (shape.dim(d) >= 0) shape.set_dim(d, ops::multiply_sizes(shape.dim(d), by));
   };
   if (kToDepth) {
     divide(at.row, block);
     divide(at.column, block);
-    multiply(at.channel, block * block);
+    multiply(at.channel, area);
   } else {
-    divide(at.channel, block * block);
+    divide(at.channel, area);
     multiply(at.row, block);
     multiply(at.column, block);
   }
@@ -63,16 +64,19 @@ class SpaceDepth : public Kernel {
     Shape wide = x.shape();
     Shape deep = x.shape();
     Shape& other = kToDepth ? deep : wide;
-    const std::int64_t area = block_ * block_;
+    const std::int64_t area = ops::multiply_sizes(block_, block_);
     const bool divides = kToDepth ? x.dim(at_.row) % block_ == 0 && x.dim(at_.column) % block_ == 0
                                   : x.dim(at_.channel) % area == 0;
     if (!divides) {
       invalid_argument("a tensor of shape {} does not divide into blocks of {}", x.shape().str(),
                        block_);
     }
-    other.set_dim(at_.row, kToDepth ? x.dim(at_.row) / block_ : x.dim(at_.row) * block_);
-    other.set_dim(at_.column, kToDepth ? x.dim(at_.column) / block_ : x.dim(at_.column) * block_);
-    other.set_dim(at_.channel, kToDepth ? x.dim(at_.channel) * area : x.dim(at_.channel) / area);
+    other.set_dim(at_.row,
+                  kToDepth ? x.dim(at_.row) / block_ : ops::multiply_sizes(x.dim(at_.row), block_));
+    other.set_dim(at_.column, kToDepth ? x.dim(at_.column) / block_
+                                       : ops::multiply_sizes(x.dim(at_.column), block_));
+    other.set_dim(at_.channel, kToDepth ? ops::multiply_sizes(x.dim(at_.channel), area)
+                                        : x.dim(at_.channel) / area);
     Tensor& out = ctx.output(0, other);
 
     const auto stride = [](const Shape& s, int d) { return ops::product(s, d + 1, 4); };

@@ -25,7 +25,7 @@ void tile_shape(ShapeContext& c) {
   PartialShape out = PartialShape::unknown_of_rank(rank);
   for (int d = 0; d < rank; ++d) {
     if (in.has_rank() && multiples.has_rank() && in.dim(d) >= 0 && multiples.dim(d) >= 0) {
-      out.set_dim(d, in.dim(d) * multiples.dim(d));
+      out.set_dim(d, ops::multiply_sizes(in.dim(d), multiples.dim(d)));
     }
   }
   c.set_output(0, std::move(out));
@@ -42,7 +42,7 @@ void tile(KernelContext& ctx) {
   for (int d = 0; d < x.rank(); ++d) {
     const std::int64_t m = ops::int_at(multiples, d);
     if (m < 0) invalid_argument("multiples[{}] = {} is negative", d, m);
-    shape.set_dim(d, x.dim(d) * m);
+    shape.set_dim(d, ops::multiply_sizes(x.dim(d), m));
   }
   Tensor& out = ctx.output(0, shape);
   if (out.num_elements() == 0) return;

@@ -69,6 +69,13 @@ std::string Shape::str() const {
   return dims_str(dims());
 }
 
+PartialShape PartialShape::unknown_of_rank(int rank) {
+  if (rank < 0 || rank > kMaxRank) {
+    invalid_argument("a shape of rank {}, the highest is {}", rank, kMaxRank);
+  }
+  return PartialShape(std::vector<std::int64_t>(static_cast<std::size_t>(rank), -1));
+}
+
 bool PartialShape::is_fully_defined() const {
   if (!dims_) return false;
   for (const std::int64_t d : *dims_) {

@@ -69,9 +69,8 @@ class PartialShape {
 
   static PartialShape unknown() { return {}; }
   static PartialShape scalar() { return PartialShape(std::vector<std::int64_t>{}); }
-  static PartialShape unknown_of_rank(int rank) {
-    return PartialShape(std::vector<std::int64_t>(static_cast<std::size_t>(rank), -1));
-  }
+  /// Throws InvalidArgument for a rank that no tensor has.
+  static PartialShape unknown_of_rank(int rank);
 
   bool has_rank() const { return dims_.has_value(); }
   /// The rank, or -1 when unknown.

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "assay/graph/node.h"
+#include "assay/graph/signature.h"
 
 namespace assay::cpu {
 
@@ -143,13 +144,13 @@ class ElementwiseKernel : public Kernel {
     const ElementwiseDef* def = init.node.def()->elementwise;
     ASSAY_CHECK(def != nullptr && init.node.num_inputs() == def->arity);
     arity_ = static_cast<std::size_t>(def->arity);
-    const DType dtype = base_dtype(init.node.input(def->arity - 1).dtype());
+    const DType dtype = declared_input_dtype(init.node, def->arity - 1);
     loop_ = def->loop(dtype);
     if (loop_ == nullptr) {
       fail(Code::kUnimplemented, "no kernel for dtype {}", dtype_name(dtype));
     }
     for (std::size_t k = 0; k < arity_; ++k) {
-      sizes_[k] = dtype_size(base_dtype(init.node.input(static_cast<int>(k)).dtype()));
+      sizes_[k] = dtype_size(declared_input_dtype(init.node, static_cast<int>(k)));
     }
     sizes_[arity_] = dtype_size(base_dtype(init.node.output_dtype(0)));
     std::array<Shape, kMaxElementwiseInputs> shapes;

@@ -1,5 +1,8 @@
 // Conversions between all numeric dtypes.
 #include <bit>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include "assay/device/cpu/loops.h"
 #include "assay/device/cpu/map-inl.h"
@@ -9,6 +12,31 @@ namespace {
 
 template <typename T>
 inline constexpr bool is_half_type = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+// `x` cut off to the whole number towards zero; what To cannot hold, NaN among it, becomes the
+// lowest To, as x86 has it. Chosen before converting, so that no conversion is undefined and the
+// same bits come from vectors and from single elements.
+template <typename To, typename From>
+To whole(From x) {
+  constexpr From kLimit = static_cast<From>(To{1} << (8 * sizeof(To) - 2)) * 2;
+  const bool fits = x >= -kLimit && x < kLimit;
+  const To value = static_cast<To>(fits ? x : From{0});
+  return fits ? value : std::numeric_limits<To>::min();
+}
+
+// A float as any integer: by way of int32 or int64, of which narrower types take the low bits.
+template <typename From, typename To>
+To float_to_integer(From x) {
+  if constexpr (sizeof(To) < 4 || std::is_same_v<To, std::int32_t>) {
+    return static_cast<To>(whole<std::int32_t>(x));
+  } else if constexpr (std::is_same_v<To, std::uint64_t>) {
+    constexpr From kHalf = static_cast<From>(std::int64_t{1} << 62) * 2;
+    if (!(x >= kHalf)) return static_cast<To>(whole<std::int64_t>(x));
+    return static_cast<To>(whole<std::int64_t>(x - kHalf)) ^ (To{1} << 63);
+  } else {
+    return static_cast<To>(whole<std::int64_t>(x));
+  }
+}
 
 template <typename From, typename To>
 To converted(const From& x) {
@@ -28,6 +56,8 @@ To converted(const From& x) {
     return To(static_cast<float>(x));
   } else if constexpr (std::is_same_v<To, bool>) {
     return x != From{0};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    return float_to_integer<From, To>(x);
   } else {
     return static_cast<To>(x);
   }
