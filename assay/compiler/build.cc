@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "assay/compiler/passes.h"
+#include "assay/graph/signature.h"
 
 namespace assay::compiler {
 namespace {
@@ -32,7 +33,7 @@ class Builder {
     for (std::size_t i = 0; i < request_.feeds.size(); ++i) {
       const Output feed = request_.feeds[i];
       Value value;
-      value.dtype = base_dtype(feed.dtype());
+      value.dtype = request_.feed_dtypes[i];
       value.shape = request_.feed_shapes[i];
       value.storage = Storage::kFeed;
       ir_.feeds.push_back(add_value(std::move(value)));
@@ -140,6 +141,34 @@ class Builder {
     return {all.begin(), all.end()};
   }
 
+  // What `node` runs after, beside what yields its inputs: what its control inputs mean, and what
+  // the pure nodes among its inputs would have waited for, had the time mattered to them.
+  std::vector<InstrId> runs_after(const Node& node) const {
+    std::set<InstrId> all;
+    for (const Node* input : node.control_inputs()) {
+      for (const InstrId i : waits_for(input)) all.insert(i);
+    }
+    for (const Output& input : node.inputs()) {
+      if (fed_.contains(input)) continue;
+      if (const auto it = postponed_.find(input.node); it != postponed_.end()) {
+        all.insert(it->second.begin(), it->second.end());
+      }
+    }
+    return {all.begin(), all.end()};
+  }
+
+  // What an unknown op would yield may be fed as anything; here is who has to read it.
+  void check_dtype(const Node& node, int i, ValueId v) const {
+    const DType got = ir_.value(v).dtype;
+    const DType expected = declared_input_dtype(node, i);
+    if (expected == got || expected == DType::kInvalid || node.input(i).dtype() != DType::kInvalid)
+      return;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("{}: input {}, '{}', is fed as {}, but must be {}", node.label(), i,
+                            node.input(i).name(), dtype_name(got), dtype_name(expected)),
+                node.name(), node.place());
+  }
+
   void emit(const Node& node) {
     const OpDef* def = node.def();
     if (def == nullptr) {
@@ -154,14 +183,16 @@ class Builder {
     Instr instr;
     instr.node = &node;
     instr.effect = def->effect;
-    for (const Output& input : node.inputs()) instr.inputs.push_back(values_.at(input));
-    std::set<InstrId> after;
-    if (depends_on_order(node) || node.num_outputs() == 0) {
-      for (const Node* input : node.control_inputs()) {
-        for (const InstrId i : waits_for(input)) after.insert(i);
-      }
+    for (int i = 0; i < node.num_inputs(); ++i) {
+      instr.inputs.push_back(values_.at(node.input(i)));
+      check_dtype(node, i, instr.inputs.back());
     }
-    instr.after.assign(after.begin(), after.end());
+    std::vector<InstrId> after = runs_after(node);
+    if (depends_on_order(node) || node.num_outputs() == 0) {
+      instr.after = std::move(after);
+    } else if (!after.empty()) {
+      postponed_[&node] = std::move(after);
+    }
     const auto id = static_cast<InstrId>(ir_.instrs.size());
     for (int i = 0; i < node.num_outputs(); ++i) {
       const Output output{const_cast<Node*>(&node), i};
@@ -175,8 +206,8 @@ class Builder {
       values_.try_emplace(output, v);  // a fed output keeps the feed
       if (is_ref(node.output_dtype(i))) resolve_ref(node, instr, v);
     }
-    if (node.op() == "Const") {
-      ir_.value(instr.outputs[0]).constant = node.attr<Tensor>("value");
+    if (!def->value_attr.empty()) {
+      ir_.value(instr.outputs[0]).constant = node.attr<Tensor>(def->value_attr);
       ir_.value(instr.outputs[0]).shape = ir_.value(instr.outputs[0]).constant.shape();
       instr.kind = InstrKind::kView;
     } else if (def->resolved_by_runtime) {
@@ -230,6 +261,7 @@ class Builder {
   std::unordered_map<const Node*, std::array<State, 2>> states_;
   std::unordered_map<const Node*, InstrId> instr_of_;
   std::unordered_map<const Node*, std::vector<InstrId>> frontier_;
+  std::unordered_map<const Node*, std::vector<InstrId>> postponed_;  // of pure nodes
 };
 
 }  // namespace

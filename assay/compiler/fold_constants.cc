@@ -53,9 +53,10 @@ bool foldable(const Ir& ir, const Instr& instr) {
     const Value& value = ir.value(v);
     if (dtype_size(value.dtype) == 0) return false;
     // Of unknown size only when computed from constants alone, which are small.
-    bytes += value.shape.is_fully_defined()
-                 ? value.shape.num_elements() * static_cast<std::int64_t>(dtype_size(value.dtype))
-                 : 0;
+    if (!value.shape.is_fully_defined()) continue;
+    const std::int64_t elements = value.shape.num_elements();
+    if (elements > kMaxFoldedBytes) return false;
+    bytes += elements * static_cast<std::int64_t>(dtype_size(value.dtype));
   }
   if (bytes > kMaxFoldedBytes) return false;
   for (const ValueId v : instr.inputs) {
@@ -96,7 +97,7 @@ void fold(Ir& ir, Instr& instr, ResourceStore& resources, ThreadPool& pool) {
   }
   const std::vector<OutputPlace> places(outputs.size(), OutputPlace::kShared);
   try {
-    const KernelInit init{node, shapes, input_values, &resources, {}};
+    const KernelInit init{node, shapes, input_values, &resources};
     const auto kernel = factory(init);
     KernelContext context(input_pointers, output_pointers, places, pool);
     kernel->run(context);

@@ -122,6 +122,7 @@ struct Ir {
 /// What a program is compiled for.
 struct Request {
   std::vector<Output> feeds;
+  std::vector<DType> feed_dtypes;  ///< of what is fed: an unknown op's output has no dtype itself
   std::vector<Shape> feed_shapes;
   std::vector<Output> fetches;
   std::vector<Node*> targets;

@@ -1,27 +1,18 @@
 #include <algorithm>
-#include <map>
+#include <queue>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "assay/compiler/passes.h"
+#include "assay/graph/signature.h"
 
 namespace assay::compiler {
 namespace {
 
 // True when the op declares input `index` of the node as Ref(T): it may change the variable.
 bool takes_ref(const Node& node, int index) {
-  int position = 0;
-  for (const ArgDef& arg : node.def()->input_args) {
-    int count = 1;
-    if (!arg.number_attr.empty()) {
-      count = static_cast<int>(node.attr<std::int64_t>(arg.number_attr));
-    } else if (!arg.type_list_attr.empty()) {
-      count = static_cast<int>(node.attr<std::vector<DType>>(arg.type_list_attr).size());
-    }
-    if (index < position + count) return arg.is_ref;
-    position += count;
-  }
-  return false;
+  const ArgDef* arg = input_arg(node, index);
+  return arg != nullptr && arg->is_ref;
 }
 
 class EffectOrder {
@@ -260,17 +251,56 @@ class EffectOrder {
     build_successors();
     for (const Resource* resource : order_of_resources_) {
       const Access& access = accesses_.at(resource);
-      for (std::size_t k = 0; k < access.writers.size(); ++k) {
-        const InstrId w = access.writers[k];
+      for (const InstrId w : access.writers) {
+        if (access.readers.empty()) break;
         const auto later = reachable(w);
         for (const InstrId r : access.readers) {
           if (later[static_cast<std::size_t>(r)] == 0) add_edge(r, w);
         }
-        for (std::size_t n = k + 1; n < access.writers.size(); ++n) {
-          // Writers that nothing orders run in the order of the graph.
-          const InstrId next = access.writers[n];
-          if (reachable(next)[static_cast<std::size_t>(w)] == 0) add_edge(w, next);
+      }
+      if (access.writers.size() > 1) order_writers(access.writers);
+    }
+  }
+
+  // Writers that nothing orders run in the order their nodes were made.
+  void order_writers(const std::vector<InstrId>& writers) {
+    std::unordered_map<InstrId, int> waiting;  // of each writer: how many others come first
+    for (const InstrId w : writers) waiting[w] = 0;
+    std::unordered_map<InstrId, std::vector<InstrId>> next;
+    std::vector<InstrId> seen_from(ir_.instrs.size(), -1);
+    for (const InstrId w : writers) {
+      std::vector<InstrId> work{w};
+      while (!work.empty()) {
+        const InstrId i = work.back();
+        work.pop_back();
+        for (const InstrId s : successors_[static_cast<std::size_t>(i)]) {
+          if (std::exchange(seen_from[static_cast<std::size_t>(s)], w) == w) continue;
+          const auto it = waiting.find(s);
+          if (it == waiting.end()) {
+            work.push_back(s);
+          } else {
+            // What comes after that one it says itself.
+            next[w].push_back(s);
+            ++it->second;
+          }
         }
+      }
+    }
+    const auto made_later = [this](InstrId a, InstrId b) {
+      return ir_.instr(a).node->id() > ir_.instr(b).node->id();
+    };
+    std::priority_queue<InstrId, std::vector<InstrId>, decltype(made_later)> ready(made_later);
+    for (const InstrId w : writers) {
+      if (waiting[w] == 0) ready.push(w);
+    }
+    InstrId last = -1;
+    while (!ready.empty()) {
+      const InstrId w = ready.top();
+      ready.pop();
+      if (last >= 0) add_edge(last, w);
+      last = w;
+      for (const InstrId n : next[w]) {
+        if (--waiting[n] == 0) ready.push(n);
       }
     }
   }

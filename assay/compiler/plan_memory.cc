@@ -16,6 +16,18 @@ std::int64_t bytes_of(const Value& value) {
   return value.shape.num_elements() * static_cast<std::int64_t>(dtype_size(value.dtype));
 }
 
+// More than any machine holds; sums of sizes below it do not overflow.
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 47;
+
+void check_size(const Instr& instr, const Value& value) {
+  if (value.shape.num_elements() <= kMaxBytes / static_cast<std::int64_t>(dtype_size(value.dtype)))
+    return;
+  throw Error(Code::kResourceExhausted,
+              fmt::format("{}: its output {} of shape {} is too large for any memory",
+                          instr.node->label(), value.output_index, value.shape.str()),
+              instr.node->name(), instr.node->place());
+}
+
 // Free places by offset; neighbours are joined.
 class Arena {
  public:
@@ -77,18 +89,20 @@ bool may_overwrite(const FusedChain& chain, std::size_t input, std::size_t outpu
   return true;
 }
 
-// Whether element i of every input that lies in `place` is read for element i of the output alone.
-// A row of the very matrix that is overwritten would be gone when the next row needs it.
-bool reads_in_step(const Ir& ir, const Instr& instr, ValueId place) {
+// Whether output `output` may be written over `place`: element i of every input that lies in it, by
+// whatever view, is read for element i of the output alone, and not once that is written. A row of
+// the very matrix that is overwritten would be gone when the next row needs it.
+bool may_take_place(const Ir& ir, const Instr& instr, ValueId place, std::size_t output) {
   for (std::size_t k = 0; k < instr.inputs.size(); ++k) {
     const ValueId v = instr.inputs[k];
     if (ir.root(v) != place) continue;
-    if (ir.value(v).shape.num_elements() != ir.value(place).shape.num_elements()) return false;
+    if (bytes_of(ir.value(v)) != bytes_of(ir.value(place))) return false;
     if (instr.fused == nullptr) continue;
     const FusedChain& chain = *instr.fused;
     const auto& layout = chain.inputs[k];
     if (layout.inner_stride != 1 || (chain.outer > 1 && layout.outer_stride != chain.inner))
       return false;
+    if (!may_overwrite(chain, k, output)) return false;
   }
   return true;
 }
@@ -108,6 +122,7 @@ void choose_storage(Ir& ir) {
                  value.dtype != DType::kString && value.dtype != DType::kResource &&
                  value.dtype != DType::kVariant && dtype_size(value.dtype) > 0) {
         value.storage = Storage::kPlanned;
+        check_size(instr, value);
       } else {
         value.storage = Storage::kDynamic;
       }
@@ -147,16 +162,21 @@ void plan_memory(Ir& ir) {
       for (std::size_t k = 0; in_place && !placed && v == output && k < instr.inputs.size(); ++k) {
         const ValueId r = ir.root(instr.inputs[k]);
         Value& input = ir.value(r);
-        if (instr.fused != nullptr && !may_overwrite(*instr.fused, k, o)) continue;
         if (input.storage == Storage::kPlanned && last_use[static_cast<std::size_t>(r)] == at &&
             handed_on[static_cast<std::size_t>(r)] == 0 && bytes_of(input) == bytes_of(value) &&
-            dtype_size(input.dtype) == dtype_size(value.dtype) && reads_in_step(ir, instr, r)) {
+            dtype_size(input.dtype) == dtype_size(value.dtype) && may_take_place(ir, instr, r, o)) {
           value.offset = input.offset;
           handed_on[static_cast<std::size_t>(r)] = 1;
           placed = true;
         }
       }
-      if (!placed) value.offset = arena.take(size);
+      if (!placed) {
+        value.offset = arena.take(size);
+        if (arena.end() > kMaxBytes) {
+          fail(Code::kResourceExhausted, "{}: with its output {} the program needs {} bytes",
+               instr.node->label(), value.output_index, arena.end());
+        }
+      }
       dies[static_cast<std::size_t>(last_use[static_cast<std::size_t>(v)])].push_back(v);
     }
     for (const ValueId v : dies[static_cast<std::size_t>(at)]) {

@@ -26,8 +26,9 @@ std::optional<ValueId> neutral(const Ir& ir, const Instr& instr) {
   if (instr.inputs.size() != 2 || instr.outputs.size() != 1) return std::nullopt;
   const PartialShape& shape = ir.value(instr.outputs[0]).shape;
   const auto keeps = [&](ValueId kept, ValueId other, const std::optional<double>& neutral) {
+    // A variable itself is no substitute for its value now: it may be written before it is read.
     return neutral && shape.is_fully_defined() && ir.value(kept).shape == shape &&
-           is_all(ir.value(other), *neutral);
+           ir.value(kept).variable == nullptr && is_all(ir.value(other), *neutral);
   };
   if (keeps(instr.inputs[0], instr.inputs[1], def.right_neutral)) return instr.inputs[0];
   if (keeps(instr.inputs[1], instr.inputs[0], def.left_neutral)) return instr.inputs[1];

@@ -42,6 +42,15 @@ void verify(const Ir& ir, const char* after_pass) {
   for (const ValueId v : ir.fetches) {
     require(v >= 0 && v < values, after_pass, "a fetch does not exist", nullptr);
   }
+  for (ValueId v = 0; v < values; ++v) {
+    ValueId at = v;
+    for (ValueId steps = 0; ir.value(at).alias_of >= 0; ++steps) {
+      at = ir.value(at).alias_of;
+      require(at < values && steps < values, after_pass, "a value shares memory with itself",
+              nullptr);
+    }
+  }
+  if (ir.order.empty()) return;  // not yet decided
   std::vector<char> seen(ir.instrs.size(), 0);
   for (const InstrId i : ir.order) {
     const Instr& instr = ir.instr(i);
@@ -55,6 +64,10 @@ void verify(const Ir& ir, const char* after_pass) {
               "an instruction comes before what it waits for", &instr);
     }
     seen[static_cast<std::size_t>(i)] = 1;
+  }
+  for (InstrId i = 0; i < instrs; ++i) {
+    require(ir.instr(i).dead || seen[static_cast<std::size_t>(i)] != 0, after_pass,
+            "the order leaves out an instruction", &ir.instr(i));
   }
 }
 

@@ -113,9 +113,13 @@ Program::~Program() = default;
 
 // The slot whose tensor holds `v`: a view of the same shape needs none of its own.
 int Program::slot_of(ValueId v) const {
-  while (ir_.value(v).storage == Storage::kView && ir_.value(v).alias_offset == 0 &&
-         ir_.value(v).shape == ir_.value(ir_.value(v).alias_of).shape) {
-    v = ir_.value(v).alias_of;
+  while (ir_.value(v).storage == Storage::kView) {
+    const Value& value = ir_.value(v);
+    // A reference is the variable itself, whatever is known of its shape.
+    const bool same = value.variable != nullptr ||
+                      (value.alias_offset == 0 && value.shape == ir_.value(value.alias_of).shape);
+    if (!same) break;
+    v = value.alias_of;
   }
   return v;
 }
@@ -138,7 +142,11 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
       std::vector<ValueId> inputs;
       std::vector<std::int64_t> parts;
       for (std::size_t k = 0; k < instr.inputs.size(); ++k) {
-        if (ir_.value(instr.inputs[k]).placed) continue;
+        // A tensor that is a part twice, or of two joins, is computed in one place only.
+        const Value& part = ir_.value(instr.inputs[k]);
+        const auto offset = instr.parts[k] * static_cast<std::int64_t>(dtype_size(part.dtype));
+        if (part.placed && part.alias_of == instr.outputs[0] && part.alias_offset == offset)
+          continue;
         inputs.push_back(instr.inputs[k]);
         parts.push_back(instr.parts[k]);
       }
@@ -165,7 +173,7 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
   }
   const KernelFactory factory = compiler::require_kernel(*instr.node);
   try {
-    add_step(factory(KernelInit{*instr.node, shapes, values, &resources, {}}), instr, instr.inputs,
+    add_step(factory(KernelInit{*instr.node, shapes, values, &resources}), instr, instr.inputs,
              instr.outputs);
   } catch (const Error& error) {
     if (!error.node().empty()) throw;
@@ -182,25 +190,10 @@ void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
   kernels_.push_back(std::move(kernel));
   step.first_input = static_cast<unsigned>(args_.size());
   step.num_inputs = static_cast<unsigned>(inputs.size());
-  step.first_check = static_cast<unsigned>(checks_.size());
-  const bool may_be_unset =
-      instr.kind == InstrKind::kNode && instr.node->def()->allows_uninitialized;
+  add_checks(step, instr, inputs);
   for (const ValueId v : inputs) {
     args_.push_back(slot_of(v));
     places_.push_back(OutputPlace::kShared);
-    const Value& root = ir_.value(ir_.root(v));
-    if (root.variable == nullptr) continue;
-    // One check a run and variable is enough: once set, it stays set.
-    const Tensor* value = &root.variable->value;
-    if (std::ranges::find(checked_, value) != checked_.end()) continue;
-    if (!may_be_unset) {
-      const Node* node = root.producer >= 0 ? ir_.instr(root.producer).node : nullptr;
-      checks_.push_back({value, root.variable_name, node});
-      ++step.num_checks;
-      checked_.push_back(value);
-    } else if (instr.effect == Effect::kWrites) {
-      checked_.push_back(value);
-    }
   }
   step.first_output = static_cast<unsigned>(args_.size());
   step.num_outputs = static_cast<unsigned>(outputs.size());
@@ -209,6 +202,51 @@ void Program::add_step(std::unique_ptr<Kernel> kernel, const Instr& instr,
     places_.push_back(place_of(instr, ir_.value(v)));
   }
   steps_.push_back(step);
+}
+
+// One check a run and variable is enough until something may have given it another shape: then what
+// comes later looks again.
+void Program::add_checks(Step& step, const Instr& instr, const std::vector<ValueId>& inputs) {
+  step.first_check = static_cast<unsigned>(checks_.size());
+  const bool may_be_unset =
+      instr.kind == InstrKind::kNode && instr.node->def()->allows_uninitialized;
+  for (const ValueId v : inputs) {
+    ValueId at = v;
+    while (ir_.value(at).variable == nullptr && ir_.value(at).alias_of >= 0)
+      at = ir_.value(at).alias_of;
+    const Value& declared = ir_.value(at);
+    if (declared.variable == nullptr) continue;
+    const InstrId producer = ir_.value(ir_.root(at)).producer;
+    Check check{&declared.variable->value, declared.dtype, declared.shape, declared.variable_name,
+                producer >= 0 ? ir_.instr(producer).node : nullptr};
+    if (may_be_unset) {
+      if (instr.effect != Effect::kWrites) continue;
+      std::erase_if(checked_, [&](const Check& c) { return c.value == check.value; });
+      continue;
+    }
+    const auto same = [&](const Check& c) { return c.same_as(check); };
+    if (std::ranges::any_of(checked_, same)) continue;
+    checked_.push_back(check);
+    checks_.push_back(std::move(check));
+    ++step.num_checks;
+  }
+}
+
+void Program::report_variable(const Check& check) {
+  const std::string place = check.node != nullptr && !check.node->place().empty()
+                                ? fmt::format(" ({})", check.node->place())
+                                : "";
+  if (!check.value->defined()) {
+    fail(Code::kFailedPrecondition,
+         "variable '{}'{} is not initialised: run global_variables_initializer() or restore a "
+         "checkpoint first",
+         check.variable, place);
+  }
+  invalid_argument(
+      "variable '{}'{} was given a value of another type or shape: expected {}{}, got "
+      "{}{}",
+      check.variable, place, dtype_name(check.dtype), check.shape.str(),
+      dtype_name(check.value->dtype()), check.value->shape().str());
 }
 
 std::unique_ptr<Program::Frame> Program::make_frame() const {
@@ -283,16 +321,8 @@ std::vector<Tensor> Program::run(const Tensor* const* feeds, ThreadPool& pool) {
       at = &step;
       for (unsigned c = 0; c < step.num_checks; ++c) {
         const Check& check = checks_[step.first_check + c];
-        if (!check.value->defined()) [[unlikely]] {
-          fail(
-              Code::kFailedPrecondition,
-              "variable '{}'{} is not initialised: run global_variables_initializer() or restore a "
-              "checkpoint first",
-              check.variable,
-              check.node != nullptr && !check.node->place().empty()
-                  ? fmt::format(" ({})", check.node->place())
-                  : "");
-        }
+        if (!check.holds()) [[unlikely]]
+          report_variable(check);
       }
       KernelContext context({frame->args.data() + step.first_input, step.num_inputs},
                             {frame->args.data() + step.first_output, step.num_outputs},

@@ -42,11 +42,26 @@ class Program {
     unsigned num_checks = 0;  // of the first inputs in checks_ that must be initialised
     unsigned first_check = 0;
   };
-  // Reads of a variable that may not be initialised when the step runs.
+  // What a variable must hold when a step reads it: the program was compiled for this.
   struct Check {
     const Tensor* value;
+    DType dtype;
+    PartialShape shape;
     std::string variable;
     const Node* node;
+
+    bool holds() const {
+      if (value->dtype() != dtype) return false;
+      if (!shape.has_rank()) return true;
+      if (shape.rank() != value->rank()) return false;
+      for (int i = 0; i < shape.rank(); ++i) {
+        if (shape[i] >= 0 && shape[i] != value->dim(i)) return false;
+      }
+      return true;
+    }
+    bool same_as(const Check& other) const {
+      return value == other.value && dtype == other.dtype && shape == other.shape;
+    }
   };
   // The memory of one run: made once, reused by later runs.
   struct Frame;
@@ -55,6 +70,9 @@ class Program {
   void add_step(std::unique_ptr<Kernel> kernel, const compiler::Instr& instr,
                 const std::vector<compiler::ValueId>& inputs,
                 const std::vector<compiler::ValueId>& outputs);
+  void add_checks(Step& step, const compiler::Instr& instr,
+                  const std::vector<compiler::ValueId>& inputs);
+  [[noreturn]] static void report_variable(const Check& check);
   int slot_of(compiler::ValueId v) const;
   std::unique_ptr<Frame> take_frame();
   void give_back(std::unique_ptr<Frame> frame);
@@ -67,7 +85,7 @@ class Program {
   std::vector<int> args_;            // slots of inputs and outputs, step by step
   std::vector<OutputPlace> places_;  // parallel to args_, meant for outputs
   std::vector<Check> checks_;
-  std::vector<const Tensor*> checked_;  // variables that an earlier step has checked or set
+  std::vector<Check> checked_;  // what the steps so far have checked or made so
   bool exclusive_ = false;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Frame>> idle_;

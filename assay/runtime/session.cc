@@ -1,6 +1,8 @@
 #include "assay/runtime/session.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -15,18 +17,31 @@ using runtime::Program;
 
 namespace {
 
-Tensor number_as(DType dtype, double number) {
+// A number as the tensor's dtype; nothing of it is dropped silently but a float's low digits.
+Tensor number_as(const Output& target, double number) {
+  if (!target) invalid_argument("a feed is no node at all (a default Output)");
+  const DType dtype = base_dtype(target.dtype());
   if (dtype == DType::kBool) return Tensor::scalar(number != 0);
   return dispatch_numeric(dtype, [&](auto zero) {
     using T = decltype(zero);
+    if constexpr (std::is_integral_v<T>) {
+      // The bounds as powers of two, which a double holds.
+      const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
+      if (!(number >= (std::is_signed_v<T> ? -limit : 0) && number < limit) ||
+          number != std::floor(number)) {
+        throw Error(Code::kInvalidArgument,
+                    fmt::format("feed of {}, tensor '{}': expected {}, got the number {}",
+                                target.node->label(), target.name(), dtype_name(dtype), number),
+                    target.node->name(), target.node->place());
+      }
+    }
     return Tensor::scalar(static_cast<T>(number));
   });
 }
 
 }  // namespace
 
-Feed::Feed(Output target, double number)
-    : target(target), value(number_as(base_dtype(target.dtype()), number)) {}
+Feed::Feed(Output target, double number) : target(target), value(number_as(target, number)) {}
 
 /// What a session shares with its callables.
 class SessionState {
@@ -95,6 +110,7 @@ std::shared_ptr<Program> SessionState::program_for(const CallableOptions& option
   Key key;
   for (std::size_t k = 0; k < feeds.size(); ++k) {
     key.push_back(id_of(options.feeds[k]));
+    key.push_back(static_cast<std::int64_t>(feeds[k]->dtype()));
     key.push_back(feeds[k]->rank());
     for (const std::int64_t size : feeds[k]->shape().dims()) key.push_back(size);
   }
@@ -105,9 +121,10 @@ std::shared_ptr<Program> SessionState::program_for(const CallableOptions& option
   const std::lock_guard lock(compiling_);
   auto& program = programs_[key];
   if (program == nullptr) {
-    compiler::Request request{options.feeds, {}, options.fetches, options.targets};
+    compiler::Request request{options.feeds, {}, {}, options.fetches, options.targets};
     for (std::size_t k = 0; k < feeds.size(); ++k) {
       check_feed(options.feeds[k], *feeds[k]);
+      request.feed_dtypes.push_back(feeds[k]->dtype());
       request.feed_shapes.push_back(feeds[k]->shape());
     }
     try {
@@ -123,6 +140,7 @@ std::shared_ptr<Program> SessionState::program_for(const CallableOptions& option
 struct Callable::Impl {
   // A program with the fed shapes it was compiled for.
   struct Entry {
+    std::vector<DType> dtypes;
     std::vector<Shape> shapes;
     std::shared_ptr<Program> program;
   };
@@ -130,13 +148,17 @@ struct Callable::Impl {
   std::shared_ptr<Program> find(const std::vector<const Tensor*>& feeds) {
     const std::lock_guard lock(mutex);
     for (const Entry& entry : entries) {
-      if (std::ranges::equal(entry.shapes, feeds, {}, {},
-                             [](const Tensor* t) { return t->shape(); })) {
-        return entry.program;
+      bool same = true;
+      for (std::size_t k = 0; same && k < feeds.size(); ++k) {
+        same = feeds[k]->dtype() == entry.dtypes[k] && feeds[k]->shape() == entry.shapes[k];
       }
+      if (same) return entry.program;
     }
     Entry entry;
-    for (const Tensor* feed : feeds) entry.shapes.push_back(feed->shape());
+    for (const Tensor* feed : feeds) {
+      entry.dtypes.push_back(feed->dtype());
+      entry.shapes.push_back(feed->shape());
+    }
     entry.program = state->program_for(options, feeds);
     entries.insert(entries.begin(), entry);
     return entry.program;

@@ -21,7 +21,8 @@ struct Feed {
   Output target;
   Tensor value;
   Feed(Output target, Tensor value) : target(target), value(std::move(value)) {}
-  /// A number, converted to the target's dtype (a scalar).
+  /// A number, converted to the target's dtype (a scalar). Throws InvalidArgument when an integer
+  /// dtype cannot hold it.
   Feed(Output target, double number);
   /// The same; exact for an int64 target.
   template <std::integral T>

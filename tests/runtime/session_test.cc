@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 #include <thread>
 
@@ -150,6 +151,20 @@ TEST_F(SessionTest, NamesAWrongFeed) {
   EXPECT_THAT(e.what(), HasSubstr("Placeholder 'x': must be fed a value of float32[?,3]"));
   e = error_of([&] { session.run({{x, Tensor()}}, {y}); });
   EXPECT_THAT(e.what(), HasSubstr("undefined"));
+}
+
+TEST_F(SessionTest, NumbersAreFedOnlyWhereTheyFit) {
+  const AttrMap attrs = {{"dtype", int32}, {"shape", PartialShape{}}};
+  const Output n = g.op("Placeholder", {}, attrs, "n");
+  const Output y = g.op("Identity", {n});
+  Session session(options);
+  EXPECT_EQ(session.run(y, {{n, -2147483648.0}}).item<std::int32_t>(), -2147483648LL);
+  for (const double wrong : {0.5, 2147483648.0, -2147483649.0, std::nan("")}) {
+    const Error e = error_of([&] { session.run(y, {{n, wrong}}); });
+    EXPECT_EQ(e.code(), Code::kInvalidArgument);
+    EXPECT_THAT(e.what(), HasSubstr("tensor 'n:0': expected int32, got the number"));
+  }
+  EXPECT_EQ(error_of([&] { Feed(Output(), 1); }).code(), Code::kInvalidArgument);
 }
 
 TEST_F(SessionTest, AnErrorInAKernelNamesTheNode) {
