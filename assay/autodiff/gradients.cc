@@ -163,9 +163,15 @@ class Backward {
       return builder_.op("AddN", tensors);
     }
     std::vector<Output> indices;
+    bool any_long = false;
+    for (const Gradient& g : list) {
+      any_long = any_long || base_dtype(g.slices.indices.dtype()) == DType::kInt64;
+    }
     for (const Gradient& g : list) {
       tensors.push_back(g.slices.values);
-      indices.push_back(g.slices.indices);
+      const Output own = g.slices.indices;
+      const bool widen = any_long && base_dtype(own.dtype()) != DType::kInt64;
+      indices.push_back(widen ? builder_.op("Cast", {own}, {{"DstT", DType::kInt64}}) : own);
     }
     const auto joined = [&](std::vector<Output> parts) {
       parts.push_back(builder_.constant(Tensor::scalar<std::int32_t>(0), "concat/axis"));

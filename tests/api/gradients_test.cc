@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "assay/api/array_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/gradient_check.h"
@@ -61,6 +63,17 @@ TEST_F(ApiGradientsTest, SlicesOfSeveralLookupsAreJoined) {
   EXPECT_EQ(g.slices.values.node->op(), "ConcatV2");
   const std::vector<Feed> feeds = {{table, f64({1, 1, 1, 1}, Shape{4, 1})}};
   EXPECT_THAT(values(dense_gradients({y}, {table})[0], feeds), ElementsAre(1, 0, 11, 0));
+}
+
+TEST_F(ApiGradientsTest, IndicesOfBothTypesAreJoined) {
+  const Output table = placeholder(Shape{3, 1});
+  const Output y = reduce_sum(nn::embedding_lookup(table, constant({0, 2}))) +
+                   reduce_sum(nn::embedding_lookup(table, constant({2}, {.dtype = int64})));
+  const Gradient g = gradients({y}, {table})[0];
+  ASSERT_TRUE(g.is_sparse());
+  EXPECT_EQ(g.slices.indices.dtype(), int64);
+  EXPECT_THAT(values(dense_gradients({y}, {table})[0], {{table, f64({1, 1, 1}, Shape{3, 1})}}),
+              ElementsAre(1, 0, 2));
 }
 
 TEST_F(ApiGradientsTest, SlicesAndDenseAddUpDense) {
