@@ -1,3 +1,5 @@
+#include <new>
+
 #include "assay/compiler/kernel_choice.h"
 #include "assay/compiler/passes.h"
 #include "assay/device/kernel.h"
@@ -104,6 +106,9 @@ void fold(Ir& ir, Instr& instr, ResourceStore& resources, ThreadPool& pool) {
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", node.label(), error.message()), node.name(),
                 node.place());
+  } catch (const std::bad_alloc&) {
+    throw Error(Code::kResourceExhausted, fmt::format("{}: out of memory", node.label()),
+                node.name(), node.place());
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Value& value = ir.value(instr.outputs[i]);

@@ -135,8 +135,13 @@ void parallel_concat_shape(ShapeContext& c) {
 
 class ParallelConcat : public Kernel {
  public:
-  explicit ParallelConcat(const KernelInit& init)
-      : shape_(init.attr<PartialShape>("shape").to_shape()) {}
+  explicit ParallelConcat(const KernelInit& init) {
+    const auto shape = init.attr<PartialShape>("shape");
+    if (!shape.is_fully_defined()) {
+      invalid_argument("attribute 'shape' must be fully known, but is {}", shape.str());
+    }
+    shape_ = shape.to_shape();
+  }
   void run(KernelContext& ctx) override {
     Tensor& out = ctx.output(0, shape_);
     const std::int64_t rows = out.num_elements() / std::max(1, ctx.num_inputs());

@@ -11,7 +11,15 @@ namespace assay {
 PartialShape variable_shape(const ShapeContext& c, int i) {
   const Node* from = c.node().input(i).node;
   while (from->op() == "Identity") from = from->input(0).node;
-  return from->op() == "VarHandleOp" ? from->attr<PartialShape>("shape") : PartialShape();
+  if (from->op() != "VarHandleOp") return PartialShape();
+  const auto dtype = from->attr<DType>("dtype");
+  const auto wanted =
+      c.node().attr_or<DType>("dtype", c.node().attr_or<DType>("T", DType::kInvalid));
+  if (wanted != DType::kInvalid && wanted != dtype) {
+    c.mismatch("the variable '{}' is {}, not {}", from->name(), dtype_name(dtype),
+               dtype_name(wanted));
+  }
+  return from->attr<PartialShape>("shape");
 }
 
 namespace {

@@ -179,6 +179,9 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
     if (!error.node().empty()) throw;
     throw Error(error.code(), fmt::format("{}: {}", instr.node->label(), error.message()),
                 instr.node->name(), instr.node->place());
+  } catch (const std::bad_alloc&) {
+    throw Error(Code::kResourceExhausted, fmt::format("{}: out of memory", instr.node->label()),
+                instr.node->name(), instr.node->place());
   }
 }
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <unistd.h>
+
+#include <fstream>
 #include <limits>
 #include <random>
 
@@ -27,7 +30,9 @@ class LimitedMemory {
   LimitedMemory() {
     getrlimit(RLIMIT_AS, &before_);
     rlimit limit = before_;
-    limit.rlim_cur = rlim_t{1} << 31;
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    limit.rlim_cur = pages * static_cast<rlim_t>(getpagesize()) + (rlim_t{128} << 20);
     if (!kSanitized) setrlimit(RLIMIT_AS, &limit);
   }
   ~LimitedMemory() { setrlimit(RLIMIT_AS, &before_); }
@@ -121,11 +126,11 @@ class Hostile {
           break;
         case DType::kInt8:
         case DType::kUInt8:
-          value.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(integer());
+          static_cast<std::uint8_t*>(value.raw())[i] = static_cast<std::uint8_t>(integer());
           break;
         case DType::kInt16:
         case DType::kUInt16:
-          value.data<std::uint16_t>()[i] = static_cast<std::uint16_t>(integer());
+          static_cast<std::uint16_t*>(value.raw())[i] = static_cast<std::uint16_t>(integer());
           break;
         default:
           break;  // zeros

@@ -11,6 +11,8 @@
 
 #include "assay/graph/op_registry.h"
 #include "tests/ops/op_case.h"
+#include "tests/ops/op_graph.h"
+#include "tests/support/errors.h"
 #include "tests/support/fixtures.h"
 
 namespace assay::testing {
@@ -83,7 +85,16 @@ std::vector<OpCase> all_cases() {
 TEST(Registry, EveryGradientIsComparedWithDifferences) {
   // Their derivative goes through a variable, or is zero or an error by intent.
   const std::map<std::string, std::string> elsewhere = {
-      {"ReadVariableOp", "Gradients of variables, below"},
+      {"ReadVariableOp", "ApiGradientsTest.LookupsInVariablesOfBothKinds"},
+      {"ResourceGather", "ApiGradientsTest.LookupsInVariablesOfBothKinds"},
+      {"Placeholder", "nothing lies behind it"},
+      {"PlaceholderV2", "nothing lies behind it"},
+      {"PreventGradient", "RefusesAGradient, below"},
+      {"Cast", "GradientsThatNoCaseHolds, below"},
+      {"IdentityN", "GradientsThatNoCaseHolds, below"},
+      {"PadV2", "GradientsThatNoCaseHolds, below"},
+      {"Print", "GradientsThatNoCaseHolds, below"},
+      {"SparseToDense", "GradientsThatNoCaseHolds, below"},
   };
   std::set<std::string> compared;
   for (const OpCase& c : all_cases()) {
@@ -97,6 +108,48 @@ TEST(Registry, EveryGradientIsComparedWithDifferences) {
     const OpDef* op = default_op_registry().find(name);
     EXPECT_TRUE(op != nullptr && op->gradient != nullptr && !compared.contains(name)) << name;
   }
+}
+
+TEST(Registry, GradientsThatNoCaseHolds) {
+  const Tensor x = numbers(DType::kDouble, {0.5, -2}, Shape{2});
+  EXPECT_LT(gradient_error(
+                [](NodeBuilder& b, Output v) {
+                  return b.node("IdentityN", {v, v})->output(1);
+                },
+                x),
+            1e-8);
+  EXPECT_LT(gradient_error(
+                [](NodeBuilder& b, Output v) {
+                  const Output paddings = b.constant(i32({1, 2}, Shape{1, 2}));
+                  return b.op("PadV2", {v, paddings, b.scalar(7, float64)});
+                },
+                x),
+            1e-8);
+  EXPECT_LT(gradient_error(
+                [](NodeBuilder& b, Output v) {
+                  return b.op("Print", {v, v}, {{"first_n", std::int64_t{0}}});
+                },
+                x),
+            1e-8);
+  EXPECT_LT(gradient_error(
+                [](NodeBuilder& b, Output v) {
+                  return b.op("SparseToDense", {b.constant(i64({1, 3})), b.constant(i64({5})), v,
+                                                b.scalar(0, float64)});
+                },
+                x),
+            1e-8);
+  OpGraph g;
+  const Output narrow = g.constant(f32({3, -4}));
+  const Output wide = g.op("Square", {g.op("Cast", {narrow}, {{"DstT", float64}})});
+  const Output of_narrow = dense_gradients({wide}, {narrow}).at(0);
+  EXPECT_EQ(g.run(of_narrow).to_vector<float>(), (std::vector<float>{6, -8}));
+}
+
+TEST(Registry, RefusesAGradient) {
+  OpGraph g;
+  const Output x = g.constant(f32({3, -4}));
+  const Output y = g.op("PreventGradient", {x}, {{"message", std::string("because")}});
+  EXPECT_EQ(code_of([&] { dense_gradients({y}, {x}); }), Code::kInvalidArgument);
 }
 
 TEST(Registry, EveryOpHasATest) {
