@@ -98,19 +98,40 @@ class Fuser {
     return v;
   }
 
-  // Whether `wanted` holds for an instruction that reads `v` or a whole view of it, or such a view
-  // is fetched.
-  template <typename Wanted>
-  bool any_user(ValueId v, const Wanted& wanted) const {
-    if (ir_.value(v).fetched) return true;
+  // Calls `visit` for what reads `v` or a whole view of it.
+  template <typename Visit>
+  void for_each_user(ValueId v, const Visit& visit) const {
     for (const InstrId c : consumers_[static_cast<std::size_t>(v)]) {
-      const Instr& user = ir_.instr(c);
-      const bool whole_view = user.kind == InstrKind::kView && user.outputs.size() == 1 &&
-                              ir_.value(user.outputs[0]).alias_of == v &&
-                              base_of(user.outputs[0]) != user.outputs[0];
-      if (whole_view ? any_user(user.outputs[0], wanted) : wanted(c)) return true;
+      if (const auto view = whole_view(c, v)) {
+        for_each_user(*view, visit);
+      } else {
+        visit(c);
+      }
     }
-    return false;
+  }
+
+  // What instruction `i` yields when that is all of `v` under another shape.
+  std::optional<ValueId> whole_view(InstrId i, ValueId v) const {
+    const Instr& instr = ir_.instr(i);
+    if (instr.kind != InstrKind::kView || instr.outputs.size() != 1) return std::nullopt;
+    const ValueId out = instr.outputs[0];
+    if (ir_.value(out).alias_of != v || base_of(out) == out) return std::nullopt;
+    return out;
+  }
+
+  // Whether `v` or a whole view of it leaves the program.
+  bool is_fetched(ValueId v) const {
+    if (ir_.value(v).fetched) return true;
+    return std::ranges::any_of(consumers_[static_cast<std::size_t>(v)], [&](InstrId c) {
+      const auto view = whole_view(c, v);
+      return view && is_fetched(*view);
+    });
+  }
+
+  bool is_used_outside(const std::vector<InstrId>& members, ValueId v) const {
+    bool outside = is_fetched(v);
+    for_each_user(v, [&](InstrId c) { outside = outside || !is_in(members, c); });
+    return outside;
   }
 
   // What a member of a chain reads for its input `v`: `v`, or what `v` only repeats.
@@ -271,9 +292,8 @@ class Fuser {
       const InstrId leader = leader_[static_cast<std::size_t>(i)];
       if (seen.insert(leader).second) work.push_back(leader);
     };
-    any_user(v, [&](InstrId c) {
+    for_each_user(v, [&](InstrId c) {
       if (!is_in(members, c)) visit(c);
-      return false;
     });
     while (!work.empty()) {
       const InstrId i = work.back();
@@ -331,7 +351,7 @@ class Fuser {
       add_operations(*chain, instr, registers, inputs.size());
       const ValueId out = instr.outputs[0];
       registers[out] = static_cast<int>(inputs.size() + chain->ops.size()) - 1;
-      if (i == root || any_user(out, [&](InstrId c) { return !is_in(members, c); })) {
+      if (i == root || is_used_outside(members, out)) {
         outputs.push_back(out);
         chain->output_shapes.push_back(shape_of(i));
         chain->outputs.push_back(static_cast<int>(chain->ops.size()) - 1);
