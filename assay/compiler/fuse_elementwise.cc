@@ -191,6 +191,8 @@ class Fuser {
     if (!partial.is_fully_defined()) return std::nullopt;
     const Shape shape = partial.to_shape();
     const std::int64_t total = domain.num_elements();
+    // Nothing fills a domain of something; the op itself says what is wrong with it.
+    if (shape.num_elements() == 0) return std::nullopt;
     if (shape.num_elements() == 1 || is_uniform(ir_.value(v))) return Layout{0, 0};
     if (shape.num_elements() == total) return Layout{inner, 1};
     // Row: the trailing sizes of the domain. Column: the leading ones, then ones.
