@@ -111,10 +111,13 @@ class PosixWritableFile : public WritableFile {
 
   void sync() override {
     ASSAY_CHECK(fd_.get() >= 0);
-    // EINVAL and EROFS: a pipe or a device that has nothing to be synced.
-    if (::fsync(fd_.get()) != 0 && errno != EINVAL && errno != EROFS) {
-      fail_errno(errno, "write", path_);
-    }
+    if (::fsync(fd_.get()) == 0) return;
+    const int error = errno;
+    // A pipe or a device that has nothing to be synced says EINVAL or EROFS. Of a file EROFS would
+    // mean that its file system has given up.
+    struct stat info {};
+    const bool file = ::fstat(fd_.get(), &info) != 0 || S_ISREG(info.st_mode);
+    if (file || (error != EINVAL && error != EROFS)) fail_errno(error, "write", path_);
   }
 
   void close() override {
@@ -218,13 +221,12 @@ class PosixFileSystem : public FileSystem {
 
   void make_directories(const std::string& path) override {
     if (path.empty() || path == "/" || path == ".") return;
-    if (::mkdir(path.c_str(), 0777) == 0) return;
-    int error = errno;
+    int error = make_directory(path);
     if (error == ENOENT) {
       make_directories(parent_directory(path));
-      if (::mkdir(path.c_str(), 0777) == 0) return;
-      error = errno;
+      error = make_directory(path);
     }
+    if (error == 0) return;
     if (error == EEXIST) {
       if (is_directory(path)) return;
       fail(Code::kFailedPrecondition, "cannot make the folder {}: there is a file of that name",
@@ -281,6 +283,13 @@ class PosixFileSystem : public FileSystem {
   }
 
  private:
+  /// Makes one folder that a power cut does not take away; returns the error's number, or 0.
+  int make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0777) != 0) return errno;
+    sync_directory(parent_directory(path));
+    return 0;
+  }
+
   static int open_retrying(const std::string& path, int flags) {
     while (true) {
       const int fd = ::open(path.c_str(), flags, 0666);
