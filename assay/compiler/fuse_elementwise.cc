@@ -250,7 +250,11 @@ class Fuser {
   void fuse_into(InstrId root) {
     const Shape domain = shape_of(root);
     std::int64_t inner = 0;
-    if (!fits(ir_.instr(root), domain, inner)) return;
+    if (operations_in(ir_.instr(root)) > kMaxChainOps ||
+        ir_.instr(root).inputs.size() > kMaxChainInputs ||
+        !fits(ir_.instr(root), domain, inner)) {
+      return;
+    }
     std::vector<InstrId> members{root};
     std::size_t operations = operations_in(ir_.instr(root));
     for (std::size_t m = 0; m < members.size(); ++m) {

@@ -118,6 +118,22 @@ TEST_F(FusedRowsTest, AColumnOfAVariableTimesOnesIsReadBeforeTheVariableChanges)
   }
 }
 
+// A sum of many is no chain's member, so it may not become a chain by itself either.
+TEST_F(FusedRowsTest, ASumOfManyWithARepeatedColumnIsStillASum) {
+  const auto column = placeholder(float32, {20, 1});
+  const auto x = placeholder(float32, {20, 16});
+  std::vector<Operand> terms = {matmul(column, ones({1, 16}))};
+  for (int i = 0; i < 40; ++i) terms.emplace_back(x);
+  const auto y = add_n(terms);
+  const std::vector<Feed> feeds = {{column, random({20, 1}, 10)}, {x, random({20, 16}, 11)}};
+  Session s({.graph = &graph_, .threads = 1});
+  const Tensor got = s.run(y, feeds);
+  for (std::int64_t i = 0; i < 320; ++i) {
+    EXPECT_NEAR(got.data<float>()[i],
+                feeds[0].value.data<float>()[i / 16] + 40 * feeds[1].value.data<float>()[i], 1e-3);
+  }
+}
+
 TEST_F(FusedRowsTest, AConstantOfOneValueIsReadAsANumber) {
   const auto x = placeholder(float32, {20, 30});
   const auto y = where(greater(x, zeros({20, 30})), x, fill({20, 30}, -1.0F)) + 0.25F;
