@@ -31,6 +31,7 @@ void add_neighbors(CLI::App& app, Action& action);
 void add_vectors(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
+void add_checkpoints(CLI::App& app, Action& action);
 void add_ops(CLI::App& app, Action& action);
 
 /// Accepts whole numbers from `least` to `most`; says nothing in the help.

@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
   add_vectors(app, action);
   add_run(app, action);
   add_inspect(app, action);
+  add_checkpoints(app, action);
   add_ops(app, action);
   try {
     app.parse(argc, argv);

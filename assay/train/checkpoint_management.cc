@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <set>
 
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
@@ -185,6 +186,21 @@ std::string set_aside_checkpoint(const std::string& prefix, FileSystem& file_sys
   }
   file_system.sync_directory(dir);
   return aside;
+}
+
+std::vector<std::string> find_set_aside_checkpoints(const std::string& checkpoint_dir,
+                                                    FileSystem& file_system) {
+  if (!file_system.is_directory(checkpoint_dir)) return {};
+  std::set<std::string> found;
+  for (const std::string& name : file_system.list(checkpoint_dir)) {
+    // A checkpoint may be damaged in that one of its files is missing.
+    for (const char* mark : {".index", ".data-"}) {
+      const auto dot = name.rfind(mark);
+      if (dot == std::string::npos || !is_set_aside(name.substr(0, dot))) continue;
+      found.insert(join_path(checkpoint_dir, name.substr(0, dot)));
+    }
+  }
+  return {found.begin(), found.end()};
 }
 
 std::string meta_graph_filename(const std::string& prefix, const std::string& meta_graph_suffix) {

@@ -73,6 +73,10 @@ void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_
 std::string set_aside_checkpoint(const std::string& prefix,
                                  FileSystem& file_system = posix_file_system());
 
+/// The new prefixes of the checkpoints in a folder that were set aside, sorted by name.
+std::vector<std::string> find_set_aside_checkpoints(const std::string& checkpoint_dir,
+                                                    FileSystem& file_system = posix_file_system());
+
 /// "model.ckpt-7.meta" of "model.ckpt-7"; a shard pattern at the end is left out.
 std::string meta_graph_filename(const std::string& prefix,
                                 const std::string& meta_graph_suffix = "meta");

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
+#include <regex>
 #include <set>
 
 #include "assay/format/bundle_reader.h"
@@ -16,6 +18,7 @@ namespace {
 constexpr std::string_view kMark = "_assay/saver";
 constexpr std::string_view kMetric = "_assay/metric/";
 constexpr const char* kPinSuffix = ".pin";
+constexpr std::size_t kMaxRules = 1024;
 
 /// Marks one checkpoint of every stretch of `length` along `where`, the first one first.
 template <typename Where>
@@ -67,6 +70,27 @@ std::string RetentionRules::str() const {
   if (every_seconds > 0) text += fmt::format(", one every {} s", every_seconds);
   if (every_steps > 0) text += fmt::format(", one every {} steps", every_steps);
   return text;
+}
+
+RetentionRules RetentionRules::parse(const std::string& text) {
+  static const std::regex form(
+      R"((?:all|last (\d{1,9}))(?:, best (\d{1,9}) by (.*) \((max|min)\))?)"
+      R"((?:, one every ([-+.0-9e]{1,30}) s)?(?:, one every (\d{1,18}) steps)?)");
+  std::smatch part;
+  // std::regex recurses with the length of what it matches.
+  if (text.size() > kMaxRules || !std::regex_match(text, part, form)) {
+    invalid_argument("'{}' are no rules for what to keep", text);
+  }
+  RetentionRules rules;
+  rules.last = part[1].matched ? std::stoi(part[1]) : 0;
+  if (part[2].matched) {
+    rules.best = std::stoi(part[2]);
+    rules.metric = part[3];
+    rules.best_is_max = part[4] == "max";
+  }
+  if (part[5].matched) rules.every_seconds = std::strtod(part[5].str().c_str(), nullptr);
+  if (part[6].matched) rules.every_steps = std::stoll(part[6]);
+  return rules;
 }
 
 std::vector<RetentionDecision> decide_retention(std::vector<CheckpointFacts> checkpoints,

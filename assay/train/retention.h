@@ -25,6 +25,8 @@ struct RetentionRules {
 
   /// "last 5, best 3 by loss (min), every 1000 steps".
   std::string str() const;
+  /// The inverse of str(). Throws InvalidArgument.
+  static RetentionRules parse(const std::string& text);
   bool operator==(const RetentionRules&) const = default;
 };
 

@@ -47,6 +47,22 @@ TEST(Retention, TheNewest) {
   EXPECT_THAT(kept({fact(3), fact(1), fact(2)}, {.last = 1}, "m-1"), ElementsAre("m-1: newest 1"));
 }
 
+TEST(Retention, RulesAreReadBackFromText) {
+  for (const RetentionRules& rules :
+       {RetentionRules{}, RetentionRules{.last = 0}, RetentionRules{.last = 3, .every_steps = 1000},
+        RetentionRules{.last = 2,
+        .best = 4,
+        .metric = "my loss, by (max)",
+        .best_is_max = true,
+        .every_seconds = 5400.5,
+        .every_steps = 7}}) {
+    EXPECT_EQ(RetentionRules::parse(rules.str()), rules) << rules.str();
+  }
+  for (const char* text : {"", "last", "last 5,", "best 3 by loss (min)", "last 99999999999"}) {
+    EXPECT_EQ(code_of([&] { RetentionRules::parse(text); }), Code::kInvalidArgument) << text;
+  }
+}
+
 TEST(Retention, TheBest) {
   const std::vector<CheckpointFacts> all = {fact(1, 0.5), fact(2, 0.1), fact(3, 0.9), fact(4, 0.1),
                                             fact(5, std::nan(""))};
