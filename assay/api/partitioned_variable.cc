@@ -170,6 +170,47 @@ std::vector<std::int64_t> call(const std::string& name, const Partitioner& parti
   return parts;
 }
 
+/// Throws when the parts cannot be cut from the value: slices would fill up with other numbers or
+/// leave some out.
+void check_initial_value(const std::string& name, const Operand& value, const Shape& shape) {
+  const PartialShape given = value.shape();
+  if (given.is_fully_defined() && given.to_shape() == shape) return;
+  internal::invalid_here(
+      "get_partitioned_variable: '{}' of shape {} needs an initial value of this shape, got {} "
+      "from {}{}",
+      name, shape.str(), given.str(), place_of(value.where()),
+      given.is_fully_defined() ? "" : "; reshape() gives it a static one");
+}
+
+/// Throws when a variable of this name cannot be made: before any node of it is.
+void check_may_be_made(const VariableStore& store, const std::string& name, std::int64_t count) {
+  const std::string here = place_of(PlaceScope::current());
+  const auto whole = store.partitioned.find(name);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto part = store.variables.find(fmt::format("{}/part_{}", name, i));
+    if (part == store.variables.end()) {
+      if (!store.scope.reuse().is_true()) continue;
+      throw Error(Code::kNotFound,
+                  fmt::format("get_partitioned_variable: '{}', asked for at {}, is to be shared "
+                              "(reuse is true), but get_partitioned_variable never made it; "
+                              "AUTO_REUSE makes what does not exist",
+                              name, here),
+                  name, here);
+    }
+    if (!store.scope.reuse().is_false()) continue;
+    throw Error(
+        Code::kAlreadyExists,
+        fmt::format(
+            "get_partitioned_variable: '{}' exists already{}: first made at {}, now asked "
+            "for at {}; to share it, open its VariableScope with .reuse = true or "
+            "AUTO_REUSE, or call reuse_variables()",
+            name,
+            whole == store.partitioned.end() ? fmt::format(" in its part '{}'", part->first) : "",
+            place_of(part->second.where), here),
+        name, here);
+  }
+}
+
 }  // namespace
 
 PartitionedVariable get_partitioned_variable(const std::string& name, const Dims& dims,
@@ -215,6 +256,8 @@ PartitionedVariable get_partitioned_variable(const std::string& name, const Dims
   made.partitions_ = partitions;
   const int axis = made.axis();
   const std::int64_t count = partitions[static_cast<std::size_t>(axis)];
+  check_may_be_made(store, full, count);
+  if (options.initial_value.defined()) check_initial_value(full, options.initial_value, shape);
   NameScope top(graph, "");
   std::vector<std::int64_t> offset(static_cast<std::size_t>(shape.rank()), 0);
   for (std::int64_t i = 0; i < count; ++i) {

@@ -70,7 +70,7 @@ void print_graph(const Json& d) {
   if (d["functions"] != 0) fmt::print(", {}", count_str(d["functions"].get<int>(), "function"));
   fmt::print("\n");
   if (d.contains("tensorflow_version") && d["tensorflow_version"] != "") {
-    fmt::print("written by TensorFlow {}\n", text_of(d["tensorflow_version"]));
+    fmt::print("TensorFlow version {}\n", text_of(d["tensorflow_version"]));
   }
   if (d.contains("tags")) fmt::print("tags: {}\n", d["tags"].dump());
   fmt::print("ops: {}\n", counts_str(d["ops"]));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "assay/base/file_system.h"
@@ -42,21 +43,37 @@ Tensor number_as(const std::string& text, DType dtype, const std::string& flag) 
     if (text == "false" || text == "0") return Tensor::scalar<bool>(false);
     throw UsageError(fmt::format("--feed {}: a bool is true or false", flag));
   }
-  const char* end = text.data() + text.size();
+  const auto refuse_size = [&] {
+    throw UsageError(fmt::format("--feed {}: '{}' does not fit {}", flag, text, dtype_name(dtype)));
+  };
   const auto parse = [&](auto value) {
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error == std::errc::result_out_of_range) {
-      throw UsageError(
-          fmt::format("--feed {}: '{}' does not fit {}", flag, text, dtype_name(dtype)));
-    }
-    if (error != std::errc() || stop != end) {
+    const char* begin = text.data();
+    const char* const end = begin + text.size();
+    // from_chars knows no plus sign; "+-1" stays the mistake that it is.
+    if (text.size() > 1 && text[0] == '+' && text[1] != '-') ++begin;
+    const auto [stop, error] = std::from_chars(begin, end, value);
+    if ((error != std::errc() && error != std::errc::result_out_of_range) || stop != end) {
       throw UsageError(fmt::format("--feed {}: '{}' is neither a .npy file nor a number of type {}",
                                    flag, text, dtype_name(dtype)));
     }
+    if (error == std::errc::result_out_of_range) {
+      // Of a floating number this says "too small" as well; strtod rounds such a one to 0.
+      if constexpr (std::is_floating_point_v<decltype(value)>) {
+        const double rounded = std::strtod(text.c_str(), nullptr);
+        if (std::abs(rounded) < 1) return static_cast<decltype(value)>(rounded);
+      }
+      refuse_size();
+    }
     return value;
   };
-  if (dtype == DType::kHalf) return Tensor::scalar(Half(parse(float{})));
-  if (dtype == DType::kBFloat16) return Tensor::scalar(BFloat16(parse(float{})));
+  const auto parse_small = [&](auto zero) {
+    const auto wide = parse(float{});
+    const decltype(zero) value(wide);
+    if (std::isfinite(wide) && !std::isfinite(static_cast<float>(value))) refuse_size();
+    return Tensor::scalar(value);
+  };
+  if (dtype == DType::kHalf) return parse_small(Half());
+  if (dtype == DType::kBFloat16) return parse_small(BFloat16());
   if (!is_floating(dtype) && !is_integer(dtype)) {
     const bool unknown = dtype == DType::kInvalid;
     throw UsageError(fmt::format(
@@ -148,6 +165,18 @@ std::string graph_path(const std::string& path) {
       "'{}' is a folder without a SavedModel; name a graph (.pb, .pbtxt, .meta)", path));
 }
 
+/// Runs a piece of the graph; what was not ready for it, a variable or an iterator, is told with
+/// the flag that helps.
+template <typename Piece>
+void with_hint(Piece&& piece) {
+  try {
+    piece();
+  } catch (const Error& e) {
+    if (e.code() != Code::kFailedPrecondition) throw;
+    fail(e.code(), "{} (--init NAME runs an initializer first)", e.message());
+  }
+}
+
 int run_graph(const RunFlags& flags) {
   if (flags.fetches.empty() && flags.targets.empty() && flags.init.empty()) {
     throw UsageError(
@@ -175,7 +204,7 @@ int run_graph(const RunFlags& flags) {
   for (const std::string& name : flags.init) inits.push_back(node_named(graph, name));
 
   Session session({.graph = &graph, .threads = flags.threads});
-  if (!inits.empty()) session.run(feeds, {}, inits);
+  if (!inits.empty()) with_hint([&] { session.run(feeds, {}, inits); });
   if (fetches.empty() && targets.empty()) return 0;
 
   CallableOptions prepared{.feeds = {}, .fetches = fetches, .targets = targets};
@@ -190,7 +219,7 @@ int run_graph(const RunFlags& flags) {
   std::vector<Tensor> values;
   for (std::int64_t i = 1; i <= repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    values = call(fed);
+    with_hint([&] { values = call(fed); });
     const auto end = std::chrono::steady_clock::now();
     if (flags.stats) {
       times.push_back(std::chrono::duration<double, std::micro>(end - start).count());
@@ -245,17 +274,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_flag("--stats", flags->stats, "Print how long runs took instead of values");
   command->add_option("--out", flags->out, "Folder for what was fetched, as .npy files")
       ->type_name("DIR");
-  command->callback([&action, flags] {
-    action = [flags] {
-      try {
-        return run_graph(*flags);
-      } catch (const Error& e) {
-        // Of a variable or an iterator.
-        if (e.message().find("is not initialised") == std::string::npos) throw;
-        fail(e.code(), "{} (--init NAME runs an initializer first)", e.message());
-      }
-    };
-  });
+  command->callback([&action, flags] { action = [flags] { return run_graph(*flags); }; });
 }
 
 }  // namespace assay::cli

@@ -69,6 +69,50 @@ TEST(PartitionedVariable, AnInitialValueIsCut) {
   EXPECT_EQ(v.parts()[1].initial_value().node->name(), "v/part_1/PartitionedInitializer/Slice");
 }
 
+TEST(PartitionedVariable, AnInitialValueHasTheWholesShape) {
+  Fresh f;
+  const auto make = [](const Operand& value) {
+    get_partitioned_variable("v", {4}, fixed_size_partitioner(2), {.initial_value = value});
+  };
+  const Output longer = constant({1.0F, 2.0F, 3.0F, 4.0F, 5.0F});
+  const Output unknown = placeholder(float32, {-1});
+  const std::size_t before = f.graph.nodes().size();
+  const Error other = error_of([&] { make(longer); });
+  EXPECT_EQ(other.code(), Code::kInvalidArgument);
+  EXPECT_THAT(other.what(), HasSubstr("'v' of shape [4]"));
+  EXPECT_THAT(other.what(), HasSubstr("got [5] from partitioned_variable_test.cc:"));
+  EXPECT_THAT(other.where(), HasSubstr("partitioned_variable_test.cc:"));
+  EXPECT_THAT(error_of([&] { make(unknown); }).what(), HasSubstr("got [?]"));
+  EXPECT_THAT(error_of([&] { make(2.0F); }).what(), HasSubstr("got []"));
+  EXPECT_EQ(f.graph.nodes().size(), before);
+}
+
+TEST(PartitionedVariable, ANameTwiceIsToldOfTheWholeBeforeAnyNode) {
+  Fresh f;
+  const Output value = constant({1.0F, 2.0F, 3.0F});
+  const auto make = [&] {
+    return get_partitioned_variable("v", {3}, fixed_size_partitioner(2), {.initial_value = value});
+  };
+  make();
+  const std::size_t before = f.graph.nodes().size();
+  const Error twice = error_of(make);
+  EXPECT_EQ(twice.code(), Code::kAlreadyExists);
+  EXPECT_EQ(twice.node(), "v");
+  EXPECT_THAT(twice.what(), HasSubstr("'v' exists already: first made at "
+                                      "partitioned_variable_test.cc:"));
+  EXPECT_EQ(f.graph.nodes().size(), before);
+  get_variable("w/part_1", {2});
+  EXPECT_THAT(
+      error_of([] { get_partitioned_variable("w", {4}, fixed_size_partitioner(2)); }).what(),
+      HasSubstr("'w' exists already in its part 'w/part_1'"));
+  EXPECT_EQ(f.graph.find_node("w/part_0"), nullptr);
+  const VariableScope scope("s", {.reuse = true});
+  const Error never =
+      error_of([] { get_partitioned_variable("v", {4}, fixed_size_partitioner(2)); });
+  EXPECT_EQ(never.code(), Code::kNotFound);
+  EXPECT_EQ(never.node(), "s/v");
+}
+
 TEST(PartitionedVariable, SharingAndMistakes) {
   Fresh f;
   const auto make = [](Partitioner p, DType dtype = float32) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <regex>
 
+#include "assay/base/file_system.h"
 #include "assay/format/npy.h"
 #include "tests/cli/program.h"
 #include "tests/support/fixtures.h"
@@ -75,6 +76,9 @@ TEST_F(RunTest, FetchesWhatWasFed) {
   EXPECT_EQ(f.code, 0) << f.err;
   EXPECT_THAT(f.out, HasSubstr("fc1/mul:0 = float32[3] [3 6 9]\n"));
   EXPECT_THAT(f.out, HasSubstr("a b"));
+  f = run({"--init", "fc1/w/Assign", "--feed", "x=1e-50", "--fetch", "fc1/mul"});
+  EXPECT_EQ(f.out, "fc1/mul = 0\n") << f.err;
+  expect_one_line(run({"--feed", "x=1e50", "--fetch", "fc1/mul"}), 2);
 }
 
 TEST_F(RunTest, WritesNpyFilesByName) {
@@ -146,6 +150,15 @@ TEST_F(RunTest, NumbersTakeTheirPlaceholdersType) {
   EXPECT_EQ(run_type("INT64", "-7", {"--repeat", "1"}).out, "run 1  INT64_id = -7\n");
   EXPECT_EQ(run_type("DOUBLE", "0.1", {"--repeat", "1"}).out, "run 1  DOUBLE_id = 0.1\n");
   EXPECT_EQ(run_type("BOOL", "true", {"--repeat", "1"}).out, "run 1  BOOL_id = true\n");
+  EXPECT_EQ(run_type("HALF", "1e-50").out, "HALF_id = 0\n");
+  EXPECT_EQ(run_type("DOUBLE", "-1e-400").out, "DOUBLE_id = -0\n");
+  EXPECT_EQ(run_type("DOUBLE", "+1.5").out, "DOUBLE_id = 1.5\n");
+  EXPECT_EQ(run_type("INT64", "+3").out, "INT64_id = 3\n");
+  EXPECT_EQ(run_type("HALF", "inf").out, "HALF_id = inf\n");
+  EXPECT_THAT(run_type("HALF", "70000").err, HasSubstr("'70000' does not fit float16"));
+  for (const char* bad : {"1e400", "+-1", "++1", "+", "1e-400x"}) {
+    expect_one_line(run_type("DOUBLE", bad), 2);
+  }
   expect_one_line(run_type("UINT8", "256"), 2);
   expect_one_line(run_type("INT64", "1.0"), 2);
   const Finished complex = run_type("COMPLEX64", "1");
@@ -251,7 +264,8 @@ TEST_F(RunTest, InspectReadsRecordedFiles) {
 TEST_F(RunTest, OpsAreListed) {
   const Finished f = assay({"ops", "--markdown"});
   EXPECT_EQ(f.code, 0);
-  EXPECT_THAT(f.out, HasSubstr("| `Identity` |"));
+  EXPECT_EQ(f.out, read_file(posix_file_system(), source_dir() + "/docs/ops.md"));
+  EXPECT_THAT(assay({"ops"}).out, HasSubstr("\nIdentity  "));
 }
 
 }  // namespace

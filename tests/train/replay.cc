@@ -140,10 +140,6 @@ std::set<std::string> ReplayCase::unsupported_ops() {
     add(case_);
   }
   std::set<std::string> missing;
-  if (case_.contains("checkpoint") && case_["checkpoint"].is_string() &&
-      !std::filesystem::exists(checkpoint() + ".index")) {
-    missing.insert("checkpoints of the V1 format");
-  }
   for (const Node* n : all) {
     if (resolved(*n)) continue;
     if (n->def() == nullptr || !has_kernel(*n->def())) missing.insert(n->op());
