@@ -44,9 +44,6 @@ void fail_errno(int error_number, std::string_view action, std::string_view path
     case ELOOP:
       code = Code::kInvalidArgument;
       break;
-    case EIO:
-      code = Code::kDataLoss;
-      break;
     default:
       break;
   }

@@ -7,6 +7,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
+#include "assay/base/log.h"
 #include "assay/format/bundle_files.h"
 #include "assay/format/checkpoint_reader.h"
 #include "assay/format/proto/checkpoint.pb.h"
@@ -47,6 +48,14 @@ bool is_set_aside(const std::string& prefix) {
   const std::string rest = prefix.substr(dot + std::string_view(kSetAside).size());
   return rest.empty() || (rest.size() > 1 && rest[0] == '-' &&
                           rest.find_first_not_of("0123456789", 1) == std::string::npos);
+}
+
+/// How long "NAME-NUMBER" is at the start of `file`; 0 when it does not begin so.
+std::size_t numbered_length(std::string_view file, std::string_view name) {
+  if (!file.starts_with(name) || file.size() <= name.size() || file[name.size()] != '-') return 0;
+  const std::size_t first = name.size() + 1;
+  const std::size_t end = std::min(file.find_first_not_of("0123456789", first), file.size());
+  return end == first ? 0 : end;
 }
 
 }  // namespace
@@ -160,11 +169,11 @@ std::vector<std::string> checkpoint_files(const std::string& prefix, FileSystem&
       rest.push_back(path);
     }
   }
-  first.insert(first.end(), rest.begin(), rest.end());
   for (const std::string& path :
        {meta_graph_filename(prefix, meta_graph_suffix), prefix + ".pin"}) {
     if (file_system.exists(path)) first.push_back(path);
   }
+  first.insert(first.end(), rest.begin(), rest.end());
   return first;
 }
 
@@ -172,6 +181,65 @@ void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_
                        FileSystem& file_system) {
   for (const std::string& path : checkpoint_files(prefix, file_system, meta_graph_suffix)) {
     file_system.remove(path);
+  }
+}
+
+bool remove_unfinished(const std::string& prefix, FileSystem& file_system,
+                       const std::string& meta_graph_suffix) {
+  // A file PREFIX is a checkpoint of the format V1.
+  for (const char* suffix : {"", ".index"}) {
+    if (file_system.exists(prefix + suffix)) return false;
+  }
+  if (file_system.exists(prefix + ".index" + format::kReplacingSuffix)) return false;
+  const auto files = checkpoint_files(prefix, file_system, meta_graph_suffix);
+  // A .meta file alone may be one that somebody exported.
+  if (files.empty() || files.back().find(".data-", prefix.size()) == std::string::npos) {
+    return false;
+  }
+  for (const std::string& path : files) file_system.remove(path);
+  return true;
+}
+
+void remove_parts(const std::string& folder, FileSystem& file_system) {
+  try {
+    if (!file_system.is_directory(folder)) return;
+    bool others = false;
+    for (const std::string& name : file_system.list(folder)) {
+      if (name.starts_with("part-")) {
+        file_system.remove(join_path(folder, name));
+      } else {
+        others = true;
+      }
+    }
+    if (!others) file_system.remove(folder);
+  } catch (const Error& e) {
+    log_warning("what is left of a save in '{}' stays: {}", folder, e.message());
+  }
+}
+
+void remove_unfinished_checkpoints(const std::string& checkpoint_dir, const std::string& name,
+                                   FileSystem& file_system) {
+  if (!file_system.is_directory(checkpoint_dir)) return;
+  const auto names = file_system.list(checkpoint_dir);
+  std::set<std::string> with_data;
+  std::set<std::string> half_set_aside;
+  for (const std::string& file : names) {
+    const std::size_t length = numbered_length(file, name);
+    if (length == 0) continue;
+    const std::string prefix = join_path(checkpoint_dir, file.substr(0, length));
+    const std::string_view rest = std::string_view(file).substr(length);
+    if (rest == "_temp") remove_parts(prefix + "_temp", file_system);
+    if (rest.starts_with(".data-")) with_data.insert(prefix);
+    if (rest.starts_with(kSetAside)) half_set_aside.insert(prefix);
+  }
+  for (const std::string& prefix : with_data) {
+    // Of a damaged checkpoint nothing is deleted.
+    if (half_set_aside.contains(prefix)) continue;
+    try {
+      remove_unfinished(prefix, file_system);
+    } catch (const Error& e) {
+      log_warning("what is left of the checkpoint '{}' stays: {}", prefix, e.message());
+    }
   }
 }
 
@@ -268,6 +336,16 @@ std::vector<std::string> find_checkpoints(const std::string& checkpoint_dir,
   });
   std::vector<std::string> prefixes;
   for (Found& f : found) prefixes.push_back(std::move(f.prefix));
+  return prefixes;
+}
+
+std::vector<std::string> find_checkpoints(const std::string& checkpoint_dir,
+                                          const std::string& name, FileSystem& file_system) {
+  std::vector<std::string> prefixes = find_checkpoints(checkpoint_dir, file_system);
+  std::erase_if(prefixes, [&](const std::string& prefix) {
+    const std::string file = std::filesystem::path(prefix).filename().string();
+    return file != name && numbered_length(file, name) != file.size();
+  });
   return prefixes;
 }
 

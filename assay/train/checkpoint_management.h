@@ -58,15 +58,32 @@ std::vector<double> get_checkpoint_mtimes(const std::vector<std::string>& prefix
                                           FileSystem& file_system = posix_file_system());
 
 /// The files of a checkpoint that are there: .index, .data-*-of-*, .meta, .pin, and what a writer
-/// killed while replacing it left; the index first.
+/// killed while replacing it left; the index first, the data files last.
 std::vector<std::string> checkpoint_files(const std::string& prefix,
                                           FileSystem& file_system = posix_file_system(),
                                           const std::string& meta_graph_suffix = "meta");
 
-/// Deletes the files of a checkpoint. The index goes first, so that no half of it looks whole.
-/// What is not there is passed over.
+/// Deletes the files of a checkpoint. The index goes first, so that no half of it looks whole, and
+/// the data files last, so that remove_unfinished() finds what is left of it. What is not there is
+/// passed over.
 void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_suffix = "meta",
                        FileSystem& file_system = posix_file_system());
+
+/// Deletes what is left of a checkpoint whose removal or writing did not end: data files without
+/// an index, and the .meta file and pin beside them. False when there is none: then nothing is
+/// touched. Not for a prefix that another thread or process may be writing.
+bool remove_unfinished(const std::string& prefix, FileSystem& file_system = posix_file_system(),
+                       const std::string& meta_graph_suffix = "meta");
+
+/// The same for all NAME-NUMBER in a folder, and for what sharded saves left in folders
+/// NAME-NUMBER_temp. Only for who holds the folder: nobody else may be saving there. What cannot
+/// be deleted is a warning.
+void remove_unfinished_checkpoints(const std::string& checkpoint_dir, const std::string& name,
+                                   FileSystem& file_system = posix_file_system());
+
+/// Deletes the parts (part-*) that a sharded save wrote in the folder PREFIX_temp, and the folder
+/// if nothing else is in it. What cannot be deleted is a warning.
+void remove_parts(const std::string& folder, FileSystem& file_system = posix_file_system());
 
 /// Renames the files of a checkpoint from PREFIX.* to PREFIX.damaged.* (or .damaged-2, ...), so
 /// that it is not tried again and nothing is lost; returns the new prefix.
@@ -100,6 +117,10 @@ std::int64_t checkpoint_step(const std::string& prefix);
 /// Prefixes of the checkpoints in a folder, newest first: by the number after the last '-', then
 /// by time of change. Takes every PREFIX.index, whatever the state file says, but those set aside.
 std::vector<std::string> find_checkpoints(const std::string& checkpoint_dir,
+                                          FileSystem& file_system = posix_file_system());
+/// The same for those called NAME or NAME-NUMBER only.
+std::vector<std::string> find_checkpoints(const std::string& checkpoint_dir,
+                                          const std::string& name,
                                           FileSystem& file_system = posix_file_system());
 
 }  // namespace assay::train

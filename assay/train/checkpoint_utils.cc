@@ -1,6 +1,6 @@
 #include "assay/train/checkpoint_utils.h"
 
-#include <set>
+#include <map>
 
 #include "assay/api/apply_op.h"
 #include "assay/api/variable_store.h"
@@ -81,12 +81,15 @@ class Initialization {
 
   void add_scope(const std::string& stored, const std::string& scope) {
     const std::string start = scope == "/" ? "" : scope + (scope.ends_with('/') ? "" : "/");
-    std::set<std::string> names;
-    for (const auto& [name, unused] : store_.variables) {
-      if (name.starts_with(start)) names.insert(name.substr(0, name.find("/part_")));
+    // The parts of a partitioned variable are one tensor in the checkpoint.
+    std::map<std::string, std::vector<Variable>> wholes;
+    for (const auto& [name, made] : store_.variables) {
+      const auto& slice = made.variable.state()->save_slice();
+      const std::string& whole = slice ? slice->full_name : name;
+      if (whole.starts_with(start)) wholes[whole].push_back(made.variable);
     }
-    for (const std::string& name : names) {
-      set((stored == "/" ? "" : stored) + name.substr(start.size()), find(name));
+    for (const auto& [name, variables] : wholes) {
+      set((stored == "/" ? "" : stored) + name.substr(start.size()), variables);
     }
   }
 

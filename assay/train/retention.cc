@@ -16,6 +16,7 @@ namespace assay::train {
 namespace {
 
 constexpr std::string_view kMark = "_assay/saver";
+constexpr std::string_view kStateFile = "_assay/saver/state_file";
 constexpr std::string_view kMetric = "_assay/metric/";
 constexpr const char* kPinSuffix = ".pin";
 constexpr std::size_t kMaxRules = 1024;
@@ -28,7 +29,9 @@ void mark_every(const std::vector<CheckpointFacts>& all, double length, const Wh
   double next = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const double at = where(all[i]);
-    if (any && at < next) continue;
+    // A step lower than the one before: the run began anew, and so do the stretches.
+    const bool went_back = i > 0 && at < where(all[i - 1]);
+    if (any && at < next && !went_back) continue;
     decisions[i].reasons.push_back(reason);
     any = true;
     next = at + length;
@@ -52,8 +55,15 @@ void mark_best(const std::vector<CheckpointFacts>& all, const RetentionRules& ru
 }
 
 void sort_by_age(std::vector<CheckpointFacts>& all, const std::string& written) {
-  const bool steps =
+  bool steps =
       std::all_of(all.begin(), all.end(), [](const CheckpointFacts& f) { return f.step >= 0; });
+  const auto newest = std::find_if(all.begin(), all.end(),
+                                   [&](const CheckpointFacts& f) { return f.prefix == written; });
+  if (newest != all.end()) {
+    steps &= std::none_of(all.begin(), all.end(), [&](const CheckpointFacts& f) {
+      return f.ours && f.step > newest->step;
+    });
+  }
   std::stable_sort(all.begin(), all.end(), [&](const CheckpointFacts& a, const CheckpointFacts& b) {
     if ((a.prefix == written) != (b.prefix == written)) return b.prefix == written;
     if (steps && a.step != b.step) return a.step < b.step;
@@ -152,6 +162,15 @@ CheckpointFacts read_facts(const std::string& prefix, FileSystem& file_system) {
     if (mark != nullptr && mark->dtype == DType::kInt64 && mark->shape.num_elements() >= 3) {
       const Tensor value = reader.read(std::string(kMark));
       facts.ours = value.data<std::int64_t>()[2] != 0;
+      if (value.num_elements() >= 4) {
+        facts.time = static_cast<double>(value.data<std::int64_t>()[3]) / 1e6;
+        facts.marked_time = true;
+      }
+    }
+    const auto* state_file = reader.find(std::string(kStateFile));
+    if (state_file != nullptr && state_file->dtype == DType::kString &&
+        state_file->shape.num_elements() == 1) {
+      facts.state_file = reader.read(std::string(kStateFile)).data<std::string>()[0];
     }
     for (const auto& [name, entry] : reader.entries()) {
       if (!name.starts_with(kMetric) || entry.dtype != DType::kDouble) continue;
@@ -182,7 +201,7 @@ std::vector<CheckpointFacts> read_checkpoint_facts(const std::string& checkpoint
   std::vector<CheckpointFacts> all;
   for (const std::string& prefix : find_checkpoints(checkpoint_dir, file_system)) {
     CheckpointFacts facts = read_facts(prefix, file_system);
-    facts.ours |= listed.contains(prefix);
+    facts.ours = facts.is_managed_by(latest_filename) || listed.contains(prefix);
     facts.pinned = is_pinned(prefix, file_system);
     for (const std::string& path : checkpoint_files(prefix, file_system)) {
       if (const auto info = file_system.stat(path)) facts.bytes += info->size;

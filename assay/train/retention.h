@@ -33,12 +33,19 @@ struct RetentionRules {
 /// What is known of a checkpoint on the disk.
 struct CheckpointFacts {
   std::string prefix;
-  std::int64_t step = -1;   ///< -1: no number in its name
-  double time = 0;          ///< seconds since 1970 of its last change
-  std::uint64_t bytes = 0;  ///< of all its files
-  bool ours = false;        ///< it has a Saver's mark, or the state file lists it
+  std::int64_t step = -1;       ///< -1: no number in its name
+  double time = 0;              ///< seconds since 1970: when it was saved, or of its last change
+  bool marked_time = false;     ///< `time` is from its mark
+  std::string state_file = {};  ///< the name of its Saver's state file; "" when not known
+  std::uint64_t bytes = 0;      ///< of all its files
+  bool ours = false;            ///< it has a Saver's mark, or the state file lists it
   bool pinned = false;
   std::map<std::string, double> metrics = {};
+  /// Whether the mark says so, and that it goes with this state file ("": "checkpoint").
+  bool is_managed_by(const std::string& latest_filename) const {
+    const std::string latest = latest_filename.empty() ? "checkpoint" : latest_filename;
+    return ours && (state_file.empty() || state_file == latest);
+  }
 };
 
 /// Whether a checkpoint stays, and why: each reason is a phrase such as "newest 5", "best loss",
@@ -53,7 +60,8 @@ struct RetentionDecision {
 
 /// Applies the rules; looks at nothing but its arguments. Decisions are in order of age, oldest
 /// first: by step, or by time where a step is not known. `written` is the prefix just written,
-/// which counts as the newest whatever its step.
+/// which counts as the newest whatever its step; when others have higher steps, the run has begun
+/// anew, and all are sorted by time.
 std::vector<RetentionDecision> decide_retention(std::vector<CheckpointFacts> checkpoints,
                                                 const RetentionRules& rules,
                                                 const std::string& written = {});
@@ -64,7 +72,7 @@ std::vector<CheckpointFacts> read_checkpoint_facts(const std::string& checkpoint
                                                    const std::string& latest_filename = {},
                                                    FileSystem& file_system = posix_file_system());
 
-/// What is known of one checkpoint, but for its size and pin.
+/// What is known of one checkpoint by its files alone, but for its size and pin.
 CheckpointFacts read_facts(const std::string& prefix,
                            FileSystem& file_system = posix_file_system());
 

@@ -120,6 +120,7 @@ struct Saver::Impl {
   mutable std::mutex mutex;
   RetentionRules rules;               // guarded by mutex
   std::vector<KnownCheckpoint> last;  // guarded by mutex; oldest first
+  std::set<std::string> unfinished;   // guarded by mutex; prefixes of which files may be left
   std::set<std::string> untouchable;  // guarded by mutex; of unknown age: never to be deleted
   FactsCache facts;                   // guarded by mutex
 
@@ -161,6 +162,18 @@ struct Saver::Impl {
 
   SaveJob make_job(Session& session, const std::string& path, const SaveOptions& options) const;
   void publish(const SaveJob& job);
+  /// Calls `write`; when it throws, what is left of the checkpoint is removed after the next save.
+  template <typename Write>
+  void write(const SaveJob& job, const Write& write) {
+    try {
+      write();
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      unfinished.insert(job.prefix);
+      throw;
+    }
+  }
+  void remove_leftovers(const SaveJob& job);
 };
 
 SaveJob Saver::Impl::make_job(Session& session, const std::string& path,
@@ -186,7 +199,7 @@ SaveJob Saver::Impl::make_job(Session& session, const std::string& path,
   job.write_state = options.write_state && !empty;
   const std::lock_guard lock(mutex);
   job.extras = extra_tensors(options.session_state, options.metrics, step.value_or(-1),
-                             job.write_state ? rules.str() : "");
+                             job.write_state ? rules.str() : "", job.latest);
   return job;
 }
 
@@ -194,17 +207,17 @@ void Saver::Impl::publish(const SaveJob& job) {
   if (!job.meta.empty()) {
     atomic_write_file(*fs, meta_graph_filename(job.prefix, job.meta_graph_suffix), job.meta);
   }
-  if (!job.write_state) return;
   const std::lock_guard lock(mutex);
+  if (!job.write_state) return remove_leftovers(job);
   std::erase_if(last, [&](const KnownCheckpoint& c) { return c.prefix == job.prefix; });
-  last.push_back({job.prefix, now_seconds()});
+  last.push_back({job.prefix, now_seconds(), true});
   auto all = candidates(job, last, *fs, facts);
   for (CheckpointFacts& f : all) f.pinned |= untouchable.contains(f.prefix);
   const auto decisions = decide_retention(std::move(all), rules, job.prefix);
   last.clear();
   if (rules.last > 0) {
     for (const RetentionDecision& d : decisions) {
-      if (d.newest) last.push_back({d.prefix, d.time});
+      if (d.newest) last.push_back({d.prefix, d.time, true});
     }
   }
   std::vector<std::string> listed;
@@ -212,15 +225,30 @@ void Saver::Impl::publish(const SaveJob& job) {
   update_checkpoint_state(
       job.dir, {.model_checkpoint_path = job.prefix, .all_model_checkpoint_paths = listed},
       job.latest, save_relative_paths, *fs);
+  remove_leftovers(job);
   for (const RetentionDecision& d : decisions) {
     if (d.keep()) continue;
     try {
       remove_checkpoint(d.prefix, job.meta_graph_suffix, *fs);
     } catch (const Error& e) {
-      // The next save tries again.
+      unfinished.insert(d.prefix);
       log_warning("the checkpoint '{}' stays: {}", d.prefix, e.message());
     }
   }
+}
+
+void Saver::Impl::remove_leftovers(const SaveJob& job) {
+  unfinished.erase(job.prefix);
+  std::erase_if(unfinished, [&](const std::string& prefix) {
+    try {
+      // With its index it is a checkpoint still, and the retention's.
+      remove_unfinished(prefix, *fs, job.meta_graph_suffix);
+      return true;
+    } catch (const Error& e) {
+      log_warning("what is left of the checkpoint '{}' stays: {}", prefix, e.message());
+      return false;
+    }
+  });
 }
 
 Saver::Saver(const SaverOptions& options, std::source_location where)
@@ -275,7 +303,9 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   }
   const auto& tensors = *s.resolved.saved;
   if (!options.async) {
-    save_variables(session, tensors, s.sharded ? s.resolved.shards : 1, job, *s.fs);
+    s.write(job, [&] {
+      save_variables(session, tensors, s.sharded ? s.resolved.shards : 1, job, *s.fs);
+    });
     s.publish(job);
     return job.prefix;
   }
@@ -284,7 +314,9 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   const std::string prefix = job.prefix;
   s.writer = std::thread([&s, job = std::move(job)] {
     try {
-      write_values(s.snapshot, *s.resolved.saved, s.sharded ? s.resolved.shards : 1, job, *s.fs);
+      s.write(job, [&] {
+        write_values(s.snapshot, *s.resolved.saved, s.sharded ? s.resolved.shards : 1, job, *s.fs);
+      });
       s.publish(job);
     } catch (...) {
       s.failed = std::current_exception();
@@ -293,7 +325,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   return prefix;
 }
 
-void Saver::wait() {
+void Saver::wait() const {
   impl_->wait();
 }
 
@@ -346,7 +378,7 @@ void Saver::set_last_checkpoints_with_times(
   impl_->last.clear();
   for (auto& [prefix, time] : checkpoints) {
     if (std::isinf(time)) impl_->untouchable.insert(prefix);
-    impl_->last.push_back({std::move(prefix), time});
+    impl_->last.push_back({.prefix = std::move(prefix), .time = time});
   }
 }
 

@@ -126,7 +126,7 @@ class Saver {
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
 
   /// Returns when no save is under way; throws what went wrong with it.
-  void wait();
+  void wait() const;
 
   /// Restores all variables of the saver; they need no initialisation before. Reads everything,
   /// with checksums, and compares it with the graph; only then are variables changed, all at once:
@@ -144,7 +144,8 @@ class Saver {
   /// The prefixes of the newest checkpoints, as the state file lists them, oldest first.
   std::vector<std::string> last_checkpoints() const;
   /// Takes charge of checkpoints written before, oldest first. Their age is not known: they are
-  /// forgotten when others are newer, but never deleted.
+  /// forgotten when others are newer, but never deleted. Of these and the two below, those without
+  /// a Saver's mark that the state file does not list are passed over: they are not ours.
   void set_last_checkpoints(const std::vector<std::string>& prefixes);
   /// The same, each with its time, seconds since 1970.
   void set_last_checkpoints_with_times(std::vector<std::pair<std::string, double>> checkpoints);

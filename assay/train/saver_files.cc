@@ -1,5 +1,6 @@
 #include "assay/train/saver_files.h"
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -18,7 +19,8 @@ namespace assay::train {
 
 namespace {
 
-constexpr std::int64_t kMarkVersion = 1;
+// 2: with the time and the state file's name.
+constexpr std::int64_t kMarkVersion = 2;
 
 std::string normal(const std::string& path) {
   return std::filesystem::path(path).lexically_normal().string();
@@ -41,6 +43,14 @@ class JobWriter {
       prefixes_.push_back(fmt::format("{}/part-{:05}-of-{:05}", folder_, i, shards));
     }
   }
+
+  ~JobWriter() {
+    // Each of them first removes its temporary files.
+    writers_.clear();
+    if (prefixes_.size() > 1 && !finished_) remove_parts(folder_, fs_);
+  }
+  JobWriter(const JobWriter&) = delete;
+  JobWriter& operator=(const JobWriter&) = delete;
 
   void add(const std::vector<Tensor>& values) {
     std::vector<std::uint64_t> bytes(prefixes_.size(), 0);
@@ -67,8 +77,12 @@ class JobWriter {
   void finish() {
     for (const auto& [name, value] : job_.extras) writers_.back()->add(name, value);
     for (const auto& writer : writers_) writer->finish();
-    if (prefixes_.size() == 1) return;
+    if (prefixes_.size() == 1) {
+      finished_ = true;
+      return;
+    }
     format::merge_bundles(prefixes_, job_.prefix, fs_);
+    finished_ = true;
     try {
       if (fs_.list(folder_).empty()) fs_.remove(folder_);
     } catch (const Error& e) {
@@ -87,21 +101,27 @@ class JobWriter {
   std::string folder_;
   std::vector<std::string> prefixes_;
   std::vector<std::unique_ptr<format::BundleWriter>> writers_;
+  bool finished_ = false;
 };
 
 }  // namespace
 
 std::vector<std::pair<std::string, Tensor>> extra_tensors(
     const std::map<std::string, Tensor>& session_state,
-    const std::map<std::string, double>& metrics, std::int64_t step, const std::string& rules) {
+    const std::map<std::string, double>& metrics, std::int64_t step, const std::string& rules,
+    const std::string& state_file) {
   std::map<std::string, Tensor> all;
   for (const auto& [key, value] : session_state) all[kReservedPrefix + key] = value;
   for (const auto& [name, value] : metrics) {
     all[fmt::format("{}metric/{}", kReservedPrefix, name)] = Tensor::scalar(value);
   }
+  const std::int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                                  std::chrono::system_clock::now().time_since_epoch())
+                                  .count();
   const std::int64_t managed = rules.empty() ? 0 : 1;
   all[fmt::format("{}saver", kReservedPrefix)] =
-      Tensor::of<std::int64_t>({kMarkVersion, step, managed});
+      Tensor::of<std::int64_t>({kMarkVersion, step, managed, now_us});
+  all[fmt::format("{}saver/state_file", kReservedPrefix)] = Tensor::scalar(state_file);
   if (managed != 0) all[fmt::format("{}retention", kReservedPrefix)] = Tensor::scalar(rules);
   return {all.begin(), all.end()};
 }
@@ -114,7 +134,8 @@ std::map<std::string, Tensor> read_extras(const std::string& prefix, FileSystem&
   for (const auto& [name, unused] : reader.entries()) {
     if (!name.starts_with(reserved)) continue;
     const std::string key = name.substr(reserved.size());
-    if (key != "saver" && key != "retention") state[key] = reader.read(name);
+    const bool own = key == "saver" || key.starts_with("saver/") || key == "retention";
+    if (!own) state[key] = reader.read(name);
   }
   return state;
 }
@@ -180,7 +201,15 @@ std::vector<CheckpointFacts> candidates(const SaveJob& job,
                                         FactsCache& cache) {
   std::vector<CheckpointFacts> all;
   std::set<std::string> seen;
-  const auto look = [&](const std::string& prefix, bool ours) {
+  std::set<std::string> listed;
+  try {
+    if (const auto state = get_checkpoint_state(job.dir, job.latest, fs)) {
+      for (const std::string& p : state->all_model_checkpoint_paths) listed.insert(normal(p));
+    }
+  } catch (const Error&) {
+    // A damaged state file lists nothing; the one written now replaces it.
+  }
+  const auto look = [&](const std::string& prefix, const KnownCheckpoint* known_as) {
     const auto info = fs.stat(prefix + ".index");
     if (!info || !seen.insert(prefix).second) return;
     auto found = cache.find(prefix);
@@ -190,29 +219,23 @@ std::vector<CheckpointFacts> candidates(const SaveJob& job,
     }
     CheckpointFacts facts = found->second.second;
     facts.pinned = is_pinned(prefix, fs);
-    facts.ours |= ours;
-    if (facts.ours) all.push_back(std::move(facts));
-  };
-  for (const KnownCheckpoint& c : known) {
-    const std::size_t before = all.size();
-    look(c.prefix, true);
-    if (all.size() > before && std::isfinite(c.time)) all.back().time = c.time;
-  }
-  std::set<std::string> listed;
-  try {
-    if (const auto state = get_checkpoint_state(job.dir, job.latest, fs)) {
-      for (const std::string& p : state->all_model_checkpoint_paths) listed.insert(normal(p));
+    // That a caller knows of a file does not make it ours.
+    facts.ours = facts.is_managed_by(job.latest) || listed.contains(normal(prefix)) ||
+                 (known_as != nullptr && known_as->ours);
+    if (!facts.ours) return;
+    if (known_as != nullptr && !facts.marked_time && std::isfinite(known_as->time)) {
+      facts.time = known_as->time;
     }
-  } catch (const Error&) {
-    // A damaged state file lists nothing; the one written now replaces it.
-  }
+    all.push_back(std::move(facts));
+  };
+  for (const KnownCheckpoint& c : known) look(c.prefix, &c);
   const std::string base = std::filesystem::path(job.path).filename().string() + "-";
   for (const std::string& name : fs.list(job.dir)) {
     if (!name.ends_with(".index") || !name.starts_with(base)) continue;
     const std::string number = name.substr(base.size(), name.size() - base.size() - 6);
     if (number.empty() || number.find_first_not_of("0123456789") != std::string::npos) continue;
     const std::string prefix = beside(job.path, name.substr(0, name.size() - 6));
-    look(prefix, listed.contains(normal(prefix)));
+    look(prefix, nullptr);
   }
   std::erase_if(cache, [&](const auto& entry) { return !seen.contains(entry.first); });
   return all;

@@ -25,11 +25,13 @@ struct SaveJob {
   std::vector<std::pair<std::string, Tensor>> extras;
 };
 
-/// The mark (version, step, whether retention may delete it), the rules, metrics and session state
-/// under their reserved names. `rules` is "" for a checkpoint that no rule manages.
+/// The mark (version, step, whether retention may delete it, microseconds since 1970), the state
+/// file's name, the rules, metrics and session state under their reserved names. `rules` is "" for
+/// a checkpoint that no rule manages.
 std::vector<std::pair<std::string, Tensor>> extra_tensors(
     const std::map<std::string, Tensor>& session_state,
-    const std::map<std::string, double>& metrics, std::int64_t step, const std::string& rules);
+    const std::map<std::string, double>& metrics, std::int64_t step, const std::string& rules,
+    const std::string& state_file);
 
 /// The session state of a checkpoint, without the reserved prefix.
 std::map<std::string, Tensor> read_extras(const std::string& prefix, FileSystem& fs);
@@ -56,14 +58,16 @@ void save_by_nodes(Session& session, const SaverNodes& nodes, const SaveJob& job
 /// A checkpoint that a saver knows of.
 struct KnownCheckpoint {
   std::string prefix;
-  double time = 0;  ///< seconds since 1970; infinity: not known
+  double time = 0;    ///< seconds since 1970; infinity: not known
+  bool ours = false;  ///< this saver wrote it, or has found it to be its own
 };
 
 /// What was read of checkpoints before, by prefix and time of change.
 using FactsCache = std::map<std::string, std::pair<std::int64_t, CheckpointFacts>>;
 
-/// The checkpoints that the retention after `job` is about: those in `known`, and those in the
-/// folder that are named like it and that a Saver may delete.
+/// The checkpoints that the retention after `job` is about, of those in `known` and those in the
+/// folder that are named like it: the ones that are ours, that have a mark that goes with this
+/// state file or that the state file lists.
 std::vector<CheckpointFacts> candidates(const SaveJob& job,
                                         const std::vector<KnownCheckpoint>& known, FileSystem& fs,
                                         FactsCache& cache);

@@ -104,7 +104,8 @@ void TrainLoop::start_session() {
     std::error_code error;
     fs::create_directories(dir, error);
     if (error) fail(Code::kPermissionDenied, "'{}' cannot be made: {}", dir, error.message());
-    candidates = train::find_checkpoints(dir);
+    if (lock_ != nullptr) train::remove_unfinished_checkpoints(dir, options_.checkpoint_name);
+    candidates = train::find_checkpoints(dir, options_.checkpoint_name);
     if (candidates.empty()) check_none_damaged(dir);
   }
   if (candidates.empty()) {
@@ -113,10 +114,10 @@ void TrainLoop::start_session() {
   } else {
     session.run({}, {}, {m.local_init_});
     auto restored =
-        train::restore_newest_sound(*m.saver_, session, train::checkpoint_dir(options_.run_dir));
+        train::restore_newest_sound(*m.saver_, session, train::checkpoint_dir(options_.run_dir),
+                                    {.name = options_.checkpoint_name, .set_aside = true});
     result_.resumed_from = std::move(restored.prefix);
     state = std::move(restored.session_state);
-    m.saver_->recover_last_checkpoints({candidates.rbegin(), candidates.rend()});
   }
   step_ = train::global_step(session, m.global_step());
   result_.first_step = step_;

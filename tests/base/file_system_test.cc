@@ -238,7 +238,7 @@ TEST(FaultyFileSystem, FailsAsTheSystemDoes) {
     int number;
     Code code;
     const char* reason;
-  } kinds[] = {{EIO, Code::kDataLoss, "Input/output error"},
+  } kinds[] = {{EIO, Code::kUnavailable, "Input/output error"},
                {ENOSPC, Code::kResourceExhausted, "No space left on device"},
                {EROFS, Code::kPermissionDenied, "Read-only file system"},
                {EMFILE, Code::kResourceExhausted, "Too many open files"}};

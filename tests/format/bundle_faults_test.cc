@@ -198,7 +198,7 @@ TEST(BundleFaults, ReadingFails) {
     for (int step = 0; step < steps; ++step) {
       fs.set_fault(step, Fault::kFail, number);
       const Error e = error_of([&] { load(fs, "p"); });
-      EXPECT_EQ(e.code(), number == EIO ? Code::kDataLoss : Code::kResourceExhausted);
+      EXPECT_EQ(e.code(), number == EIO ? Code::kUnavailable : Code::kResourceExhausted);
       EXPECT_NE(e.message().find("p."), std::string::npos) << e.message();
       EXPECT_NE(e.message().find(std::strerror(number)), std::string::npos) << e.message();
     }

@@ -131,6 +131,30 @@ TEST(Model, ResumesToTheSameBits) {
   EXPECT_EQ(again.step, 60);
 }
 
+TEST(Model, AResumeDeletesAndRenamesNothingOfOthers) {
+  TemporaryFolder folder;
+  TrainOptions options = quiet(folder / "run", 20);
+  options.max_to_keep = 1;
+  {
+    Line first;
+    first.train(options);
+  }
+  const fs::path dir = folder / "run/checkpoints";
+  const std::vector<std::string> others = {"notes.index", "notes.meta", "model.ckpt-99999999.index",
+                                           "foreign-7.index"};
+  for (const std::string& name : others) std::ofstream(dir / name) << "hello";
+  // What a killed process left.
+  std::ofstream(dir / "model.ckpt-5.data-00000-of-00001") << "data";
+  options.steps = 60;
+  Line second;
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(second.train(options).first_step, 20);
+  ::testing::internal::GetCapturedStderr();
+  for (const std::string& name : others) EXPECT_TRUE(fs::exists(dir / name)) << name;
+  EXPECT_FALSE(fs::exists(dir / "model.ckpt-5.data-00000-of-00001"));
+  EXPECT_FALSE(fs::exists(dir / "model.ckpt-20.index"));
+}
+
 TEST(Model, EventsDoNotZigzagAfterAResume) {
   TemporaryFolder folder;
   {

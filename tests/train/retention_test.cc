@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -187,6 +188,68 @@ TEST(SaverRetention, NothingNotOursIsDeleted) {
   for (int step = 2; step <= 5; ++step) saver.save(m.session, folder / "m", {.global_step = step});
   EXPECT_THAT(steps_in(folder), ::testing::UnorderedElementsAre("m-5", "m-1", "best-1"));
   for (const std::string& name : strangers) EXPECT_TRUE(fs::exists(folder / name)) << name;
+}
+
+TEST(SaverRetention, WhatACallerKnowsOfIsNotOursForThat) {
+  TemporaryFolder folder;
+  Model m;
+  Saver other({.name = "other"});
+  other.save(m.session, folder / "foreign", {.write_state = false});
+  std::ofstream(folder / "notes.index") << "hello";
+  std::ofstream(folder / "notes.meta") << "hello";
+  Saver saver({.max_to_keep = 1});
+  const std::vector<std::string> known = {folder / "foreign", folder / "notes"};
+  saver.recover_last_checkpoints(known);
+  for (int step = 1; step <= 3; ++step) saver.save(m.session, folder / "m", {.global_step = step});
+  saver.set_last_checkpoints_with_times({{known[0], 1}, {known[1], 2}});
+  for (int step = 4; step <= 6; ++step) saver.save(m.session, folder / "m", {.global_step = step});
+  EXPECT_THAT(steps_in(folder), ::testing::UnorderedElementsAre("m-6", "foreign", "notes"));
+  EXPECT_TRUE(fs::exists(folder / "foreign.data-00000-of-00001"));
+  EXPECT_TRUE(fs::exists(folder / "notes.meta"));
+}
+
+TEST(SaverRetention, LeavesWhatGoesWithAnotherStateFile) {
+  TemporaryFolder folder;
+  Model m;
+  Saver all({.max_to_keep = 0, .name = "all"});
+  Saver few({.max_to_keep = 1, .name = "few"});
+  for (int step = 1; step <= 3; ++step) {
+    all.save(m.session, folder / "m", {.global_step = 10 * step, .latest_filename = "all"});
+    few.save(m.session, folder / "m", {.global_step = 10 * step + 1});
+  }
+  EXPECT_THAT(steps_in(folder), ElementsAre("m-31", "m-30", "m-20", "m-10"));
+  const auto facts = read_checkpoint_facts(folder.path().string(), "all");
+  ASSERT_EQ(facts.size(), 4U);
+  EXPECT_FALSE(facts[0].ours);
+  EXPECT_TRUE(facts[1].ours);
+}
+
+TEST(SaverRetention, ARunThatBeganAnewKeepsItsOwn) {
+  TemporaryFolder folder;
+  Model m;
+  {
+    Saver before({.max_to_keep = 3, .name = "before"});
+    for (int step = 1000; step <= 1002; ++step) {
+      before.save(m.session, folder / "m", {.global_step = step});
+    }
+  }
+  Saver saver({.max_to_keep = 3});
+  for (int step = 1; step <= 2; ++step) saver.save(m.session, folder / "m", {.global_step = step});
+  EXPECT_THAT(steps_in(folder), ElementsAre("m-1002", "m-2", "m-1"));
+  for (int step = 3; step <= 4; ++step) saver.save(m.session, folder / "m", {.global_step = step});
+  EXPECT_THAT(steps_in(folder), ElementsAre("m-4", "m-3", "m-2"));
+}
+
+TEST(SaverRetention, TheTimeIsThatOfSaving) {
+  TemporaryFolder folder;
+  Model m;
+  Saver saver;
+  const std::string prefix = saver.save(m.session, folder / "m", {.global_step = 1});
+  const double saved = read_facts(prefix).time;
+  // A copy of the folder has other times.
+  fs::last_write_time(prefix + ".index", fs::file_time_type::clock::now() + std::chrono::hours(5));
+  EXPECT_EQ(read_facts(prefix).time, saved);
+  EXPECT_TRUE(read_facts(prefix).marked_time);
 }
 
 TEST(SaverRetention, TakesOverWhatTensorFlowsStateFileLists) {

@@ -329,6 +329,31 @@ TEST_F(InitFromCheckpoint, ByNameScopeVariableAndParts) {
   EXPECT_EQ(graph.find_node("checkpoint_initializer")->device(), "/device:CPU:0");
 }
 
+TEST_F(InitFromCheckpoint, ScopesCalledLikeParts) {
+  {
+    Graph graph;
+    GraphScope scope(graph);
+    Variable(std::vector<float>{1, 2, 3, 4}, {.name = "old/part_a/w"});
+    Variable(std::vector<float>{6, 7}, {.name = "old/p"});
+    Saver saver;
+    Session session({.threads = 1});
+    session.run(global_variables_initializer());
+    prefix_ = saver.save(session, folder_ / "parts");
+  }
+  for (const std::string target : {"tower/", "a/part_x/"}) {
+    Graph graph;
+    GraphScope scope(graph);
+    const Variable w = get_variable(target + "part_a/w", {4});
+    const auto p = get_partitioned_variable(target + "p", {2}, fixed_size_partitioner(2));
+    const Output all = p.as_tensor();
+    init_from_checkpoint(prefix_, {{"old/", target}});
+    Session session({.threads = 1});
+    session.run(global_variables_initializer());
+    EXPECT_THAT(session.run(w.value()).to_vector<float>(), ElementsAre(1, 2, 3, 4));
+    EXPECT_THAT(session.run(all).to_vector<float>(), ElementsAre(6, 7));
+  }
+}
+
 TEST_F(InitFromCheckpoint, Mistakes) {
   Graph graph;
   GraphScope scope(graph);
