@@ -16,6 +16,7 @@ namespace assay::train {
 namespace {
 
 constexpr std::string_view kMark = "_assay/saver";
+constexpr std::string_view kTime = "_assay/saver/time";
 constexpr std::string_view kStateFile = "_assay/saver/state_file";
 constexpr std::string_view kMetric = "_assay/metric/";
 constexpr const char* kPinSuffix = ".pin";
@@ -162,10 +163,12 @@ CheckpointFacts read_facts(const std::string& prefix, FileSystem& file_system) {
     if (mark != nullptr && mark->dtype == DType::kInt64 && mark->shape.num_elements() >= 3) {
       const Tensor value = reader.read(std::string(kMark));
       facts.ours = value.data<std::int64_t>()[2] != 0;
-      if (value.num_elements() >= 4) {
-        facts.time = static_cast<double>(value.data<std::int64_t>()[3]) / 1e6;
-        facts.marked_time = true;
-      }
+    }
+    const auto* time = reader.find(std::string(kTime));
+    if (time != nullptr && time->dtype == DType::kInt64 && time->shape.num_elements() == 1) {
+      const Tensor value = reader.read(std::string(kTime));
+      facts.time = static_cast<double>(value.data<std::int64_t>()[0]) / 1e6;
+      facts.marked_time = true;
     }
     const auto* state_file = reader.find(std::string(kStateFile));
     if (state_file != nullptr && state_file->dtype == DType::kString &&

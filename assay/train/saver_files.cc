@@ -120,7 +120,8 @@ std::vector<std::pair<std::string, Tensor>> extra_tensors(
                                   .count();
   const std::int64_t managed = rules.empty() ? 0 : 1;
   all[fmt::format("{}saver", kReservedPrefix)] =
-      Tensor::of<std::int64_t>({kMarkVersion, step, managed, now_us});
+      Tensor::of<std::int64_t>({kMarkVersion, step, managed});
+  all[fmt::format("{}saver/time", kReservedPrefix)] = Tensor::scalar(now_us);
   all[fmt::format("{}saver/state_file", kReservedPrefix)] = Tensor::scalar(state_file);
   if (managed != 0) all[fmt::format("{}retention", kReservedPrefix)] = Tensor::scalar(rules);
   return {all.begin(), all.end()};

@@ -25,13 +25,13 @@ struct SaveJob {
   std::vector<std::pair<std::string, Tensor>> extras;
 };
 
-/// The mark (version, step, whether retention may delete it, microseconds since 1970), the state
-/// file's name, the rules, metrics and session state under their reserved names. `rules` is "" for
-/// a checkpoint that no rule manages.
+/// The mark (version, step, whether retention may delete it), when it is saved (microseconds since
+/// 1970), the state file's name, the rules, metrics and session state under their reserved names.
+/// `rules` is "" for a checkpoint that no rule manages.
 std::vector<std::pair<std::string, Tensor>> extra_tensors(
     const std::map<std::string, Tensor>& session_state,
     const std::map<std::string, double>& metrics, std::int64_t step, const std::string& rules,
-    const std::string& state_file);
+    const std::string& state_file = "checkpoint");
 
 /// The session state of a checkpoint, without the reserved prefix.
 std::map<std::string, Tensor> read_extras(const std::string& prefix, FileSystem& fs);

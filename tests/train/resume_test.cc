@@ -107,7 +107,8 @@ TrainOptions options(const std::string& run_dir, std::int64_t steps, int threads
   return options;
 }
 
-/// The tensors of a run's newest checkpoint, as bytes; without the places of event log and data.
+/// The tensors of a run's newest checkpoint, as bytes; without the places of event log and data and
+/// the time of day.
 std::map<std::string, std::string> checkpoint(const std::string& run_dir) {
   const std::string prefix = train::find_checkpoints(train::checkpoint_dir(run_dir)).at(0);
   std::map<std::string, std::string> all;
@@ -116,6 +117,7 @@ std::map<std::string, std::string> checkpoint(const std::string& run_dir) {
     // How far the data's thread has worked ahead is a matter of time; what it made shows in the
     // steps that follow.
     if (name.starts_with("_assay/events/") || name.starts_with("_assay/iterator/")) continue;
+    if (name == "_assay/saver/time") continue;
     const Tensor value = reader.read(name);
     all[name] = value.dtype() == DType::kString
                     ? value.str(1 << 20)
