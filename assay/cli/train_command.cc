@@ -135,9 +135,8 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   // A folder that is there is looked at before the text is read; a new one is made after, so that
   // a mistake in the text leaves nothing behind.
   if (fs::exists(flags.run, ignored)) {
-    train::open_run_dir(flags.run, info);
     // Taken for good when training begins; this says soon what would be said then.
-    train::lock_run_dir(flags.run);
+    train::enter_run_dir(flags.run, info);
   }
 
   const auto say = [](const std::string& line) {
@@ -150,8 +149,10 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
                                    static_cast<double>(corpus.ids.size());
   say(fmt::format("{} words, {} different; the vocabulary's {} cover {:.1f} %", corpus.ids.size(),
                   corpus.distinct, corpus.vocabulary.size(), known));
-  train::open_run_dir(flags.run, info);
-  word2vec::keep_vocabulary(flags.run, corpus.vocabulary);
+  {
+    const auto lock = train::enter_run_dir(flags.run, info);
+    word2vec::keep_vocabulary(flags.run, corpus.vocabulary);
+  }
 
   const auto text = std::make_shared<const std::vector<std::int32_t>>(std::move(corpus.ids));
   const word2vec::SkipGramPairs pairs(text, flags.model.window,

@@ -43,10 +43,11 @@ struct TrainOptions {
   std::int64_t steps = 0;
   /// Stop after so many passes over the data; 0: no limit (the data starts again at its end).
   std::int64_t epochs = 0;
-  /// A checkpoint every so many steps, and one at the end; 0: only at the end.
+  /// A checkpoint every so many steps, and one at the end; 0: only at the end. One that cannot be
+  /// written is a warning, and the next is tried when it is due; the last one's error is thrown.
   std::int64_t save_every = 10000;
   /// Write checkpoints on a thread of their own while training goes on; that takes the memory of a
-  /// second copy of the variables. An error is thrown by the next save or at the end.
+  /// second copy of the variables.
   bool async_save = true;
   /// The merged summaries into the event file every so many steps; 0: never.
   std::int64_t summary_every = 100;
@@ -57,7 +58,8 @@ struct TrainOptions {
   /// The checkpoints' name: checkpoints/NAME-STEP.
   std::string checkpoint_name = "model.ckpt";
   /// Resume even when the data is not what it was at the checkpoint: a new pass over it begins.
-  /// Otherwise that is an error which says what has changed.
+  /// Otherwise that is an error which says what has changed. Of what next_feeds() gives, only an
+  /// end before the place of the checkpoint is noticed.
   bool accept_changed_data = false;
   /// Threads for arithmetic, 0: one for each processor.
   int threads = 0;

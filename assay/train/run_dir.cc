@@ -76,17 +76,71 @@ void write_run_info(const std::string& run_dir, const RunInfo& info) {
                     j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-/// Whether temporary_name() made this name: "NAME.tmp123-4".
-bool is_temporary(const std::string& name) {
-  const auto at = name.rfind(".tmp");
-  if (at == std::string::npos) return false;
-  const std::string number = name.substr(at + 4);
-  const auto dash = number.find('-');
-  const auto digits = [](const std::string& s) {
-    return !s.empty() && s.find_first_not_of("0123456789") == std::string::npos;
-  };
-  return dash != std::string::npos && digits(number.substr(0, dash)) &&
-         digits(number.substr(dash + 1));
+/// `name` without what temporary_name() appended; "" when it is no temporary name.
+std::string stem_of_temporary(const std::string& name) {
+  return is_temporary_name(name) ? name.substr(0, name.rfind(".tmp")) : "";
+}
+
+/// Whether a Saver writes this name in a folder of checkpoints "BASE-STEP".
+bool is_saved_name(const std::string& name, const std::string& base) {
+  if (name == "checkpoint") return true;
+  if (!name.starts_with(base + "-")) return false;
+  const auto dot = name.find_first_not_of("0123456789", base.size() + 1);
+  if (dot == std::string::npos || dot == base.size() + 1) return false;
+  const std::string suffix = name.substr(dot);
+  return suffix == ".index" || suffix == ".meta" || suffix == ".pin" ||
+         suffix.starts_with(".data-");
+}
+
+template <typename Ours>
+void remove_temporaries(const std::string& dir, Ours&& ours) {
+  FileSystem& files = posix_file_system();
+  for (const std::string& name : files.list(dir)) {
+    const std::string stem = stem_of_temporary(name);
+    if (stem.empty() || !ours(stem)) continue;
+    try {
+      files.remove(join_path(dir, name));
+    } catch (const Error& e) {
+      log_warning("what a killed process left stays: {}", e.message());
+    }
+  }
+}
+
+/// Whether the folder is a run of `info`. Throws what open_run_dir() throws when it is of something
+/// else; changes nothing.
+bool is_run_of(const std::string& run_dir, const RunInfo& info) {
+  std::error_code error;
+  const auto status = fs::status(run_dir, error);
+  if (fs::exists(status) && !fs::is_directory(status)) {
+    invalid_argument("the run folder '{}' is a file; name a folder", run_dir);
+  }
+  if (is_run_dir(run_dir)) {
+    const RunInfo there = read_run_info(run_dir);
+    if (there.model != info.model) {
+      fail(Code::kFailedPrecondition, "'{}' is a run of '{}', not of '{}'; use another run folder",
+           run_dir, there.model, info.model);
+    }
+    const auto differ = differences(there, info);
+    if (!differ.empty()) {
+      fail(Code::kFailedPrecondition,
+           "'{}' was made with other parameters ({}); give the same ones to go on, or use another "
+           "run folder",
+           run_dir, fmt::join(differ, "; "));
+    }
+    return true;
+  }
+  if (fs::is_directory(status)) {
+    for (fs::directory_iterator entry(run_dir, error), end; !error && entry != end;
+         entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      // A process that was killed while it made the run leaves these.
+      if (name == kLockName || stem_of_temporary(name) == kFileName) continue;
+      fail(Code::kFailedPrecondition,
+           "'{}' is not empty and holds no run.json (it has '{}'); use a new or an empty folder",
+           run_dir, name);
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -157,34 +211,15 @@ RunInfo read_run_info(const std::string& run_dir) {
 }
 
 bool open_run_dir(const std::string& run_dir, const RunInfo& info) {
+  if (is_run_of(run_dir, info)) return true;
+  enter_run_dir(run_dir, info);
+  return false;
+}
+
+std::unique_ptr<FileLock> enter_run_dir(const std::string& run_dir, const RunInfo& info) {
+  // Asked before the lock too, so that a folder of something else gets no lock file.
+  is_run_of(run_dir, info);
   std::error_code error;
-  const auto status = fs::status(run_dir, error);
-  if (fs::exists(status) && !fs::is_directory(status)) {
-    invalid_argument("the run folder '{}' is a file; name a folder", run_dir);
-  }
-  if (is_run_dir(run_dir)) {
-    const RunInfo there = read_run_info(run_dir);
-    if (there.model != info.model) {
-      fail(Code::kFailedPrecondition, "'{}' is a run of '{}', not of '{}'; use another run folder",
-           run_dir, there.model, info.model);
-    }
-    const auto differ = differences(there, info);
-    if (!differ.empty()) {
-      fail(Code::kFailedPrecondition,
-           "'{}' was made with other parameters ({}); give the same ones to go on, or use another "
-           "run folder",
-           run_dir, fmt::join(differ, "; "));
-    }
-    return true;
-  }
-  if (fs::is_directory(status)) {
-    fs::directory_iterator entry(run_dir, error);
-    if (!error && entry != fs::directory_iterator()) {
-      fail(Code::kFailedPrecondition,
-           "'{}' is not empty and holds no run.json (it has '{}'); use a new or an empty folder",
-           run_dir, entry->path().filename().string());
-    }
-  }
   fs::create_directories(run_dir, error);
   if (error) {
     fail(error == std::errc::permission_denied || error == std::errc::read_only_file_system
@@ -192,8 +227,12 @@ bool open_run_dir(const std::string& run_dir, const RunInfo& info) {
              : Code::kUnknown,
          "the run folder '{}' cannot be made: {}", run_dir, error.message());
   }
-  write_run_info(run_dir, info);
-  return false;
+  auto lock = lock_run_dir(run_dir);
+  if (lock != nullptr) {
+    remove_temporaries(run_dir, [](const std::string& stem) { return stem == kFileName; });
+  }
+  if (!is_run_of(run_dir, info)) write_run_info(run_dir, info);
+  return lock;
 }
 
 std::unique_ptr<FileLock> lock_run_dir(const std::string& run_dir) {
@@ -210,18 +249,11 @@ std::unique_ptr<FileLock> lock_run_dir(const std::string& run_dir) {
   }
 }
 
-void remove_leftovers(const std::string& run_dir) {
-  FileSystem& files = posix_file_system();
+void remove_leftovers(const std::string& run_dir, const std::string& checkpoint_name) {
   const std::string dir = checkpoint_dir(run_dir);
-  if (!files.is_directory(dir)) return;
-  for (const std::string& name : files.list(dir)) {
-    if (!is_temporary(name)) continue;
-    try {
-      files.remove(join_path(dir, name));
-    } catch (const Error& e) {
-      log_warning("what a killed process left stays: {}", e.message());
-    }
-  }
+  if (!posix_file_system().is_directory(dir)) return;
+  remove_temporaries(dir,
+                     [&](const std::string& stem) { return is_saved_name(stem, checkpoint_name); });
 }
 
 std::string checkpoint_dir(const std::string& run_dir) {

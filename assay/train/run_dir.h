@@ -48,7 +48,8 @@ RunInfo read_run_info(const std::string& run_dir);
 ///   run.json;
 /// - InvalidArgument when the path is a file;
 /// - PermissionDenied when it cannot be written.
-/// Returns true when the run was there before.
+/// Returns true when the run was there before. What killed processes left of a run.json counts as
+/// nothing; a new run is written under the folder's lock, which is then given back.
 bool open_run_dir(const std::string& run_dir, const RunInfo& info);
 
 /// Takes the run folder for this process, until the lock is destroyed or the process ends, however
@@ -57,10 +58,15 @@ bool open_run_dir(const std::string& run_dir, const RunInfo& info);
 /// knows no locks, with a warning. REQUIRES: the folder is a run.
 std::unique_ptr<FileLock> lock_run_dir(const std::string& run_dir);
 
-/// Removes the temporary files ("NAME.tmpPROCESS-N") that killed processes left among the run's
-/// checkpoints; what cannot be removed stays, with a warning. REQUIRES: the run is locked, so
-/// nobody is writing them.
-void remove_leftovers(const std::string& run_dir);
+/// open_run_dir() by a process that goes on to work in the folder: it is taken before anything is
+/// written, so two that begin one run at a time cannot both make it. Returns the lock, as
+/// lock_run_dir() does, and throws what both throw.
+std::unique_ptr<FileLock> enter_run_dir(const std::string& run_dir, const RunInfo& info);
+
+/// Removes the temporary files ("NAME.tmpPROCESS-N") that killed processes left of the state file
+/// and of the checkpoints CHECKPOINT_NAME-STEP among the run's checkpoints; what cannot be removed
+/// stays, with a warning. REQUIRES: the run is locked, so nobody is writing them.
+void remove_leftovers(const std::string& run_dir, const std::string& checkpoint_name);
 
 /// `run_dir/checkpoints`.
 std::string checkpoint_dir(const std::string& run_dir);

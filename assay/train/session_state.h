@@ -16,12 +16,14 @@ namespace assay::train {
 std::map<std::string, Tensor> save_session_state(Session& session);
 
 /// Puts random streams, samplers and local variables where `state` says, whether their nodes have
-/// run before or not. Throws DataLoss for what is no such state.
+/// run before or not. Throws DataLoss for what is no such state, FailedPrecondition for a local
+/// variable that has another dtype or shape now.
 void restore_session_state(Session& session, const std::map<std::string, Tensor>& state);
 
-/// Puts the initialised iterators where `state` says; returns the names of those it says nothing
-/// of. Throws FailedPrecondition when the data is not what it was, DataLoss when the state is of
-/// another pipeline: initialise the iterators anew then.
+/// Puts the initialised iterators, and those that start by themselves, where `state` says; returns
+/// the names of those it says nothing of. Throws FailedPrecondition when the data is not what it
+/// was or the graph makes no such iterator, DataLoss when the state is of another pipeline:
+/// initialise the iterators anew then.
 std::vector<std::string> restore_iterators(Session& session,
                                            const std::map<std::string, Tensor>& state);
 

@@ -67,6 +67,14 @@ void check_none_damaged(const std::string& dir) {
 TrainLoop::TrainLoop(Model& model, const TrainOptions& options)
     : model_(model), options_(options), printer_(options) {}
 
+TrainLoop::~TrainLoop() {
+  try {
+    model_.saver_->wait();
+  } catch (const std::exception& e) {
+    log_warning("the save that was under way failed: {}", e.what());
+  }
+}
+
 void TrainLoop::check_options() const {
   if (options_.steps < 0) invalid_argument("steps is {}; it must not be negative", options_.steps);
   if (options_.epochs < 0) {
@@ -97,9 +105,8 @@ void TrainLoop::start_session() {
   std::map<std::string, Tensor> state;
   std::vector<std::string> candidates;
   if (!options_.run_dir.empty()) {
-    train::open_run_dir(options_.run_dir, {options_.model, options_.parameters});
-    lock_ = train::lock_run_dir(options_.run_dir);
-    if (lock_ != nullptr) train::remove_leftovers(options_.run_dir);
+    lock_ = train::enter_run_dir(options_.run_dir, {options_.model, options_.parameters});
+    if (lock_ != nullptr) train::remove_leftovers(options_.run_dir, options_.checkpoint_name);
     const std::string dir = train::checkpoint_dir(options_.run_dir);
     std::error_code error;
     fs::create_directories(dir, error);
@@ -134,26 +141,27 @@ void TrainLoop::start_session() {
 }
 
 void TrainLoop::restore_data(const std::map<std::string, Tensor>& state) {
-  std::vector<std::string> unknown;
+  std::string changed;
   try {
-    unknown = train::restore_iterators(*model_.session_, state);
-  } catch (const Error& e) {
-    if (e.code() != Code::kFailedPrecondition || !options_.accept_changed_data) throw;
-    printer_.message(fmt::format("{}; a new pass over it begins, as was asked for", e.message()));
-    step_in_epoch_ = 0;
-    model_.initialize_data(*model_.session_);
-    return;
-  }
-  try {
+    const auto unknown = train::restore_iterators(*model_.session_, state);
     pass_over(unknown, step_in_epoch_);
     model_.skip_feeds(step_in_epoch_);
+    return;
   } catch (const Error& e) {
-    if (e.code() != Code::kOutOfRange) throw;
-    fail(Code::kFailedPrecondition,
-         "the data has changed since the checkpoint: the pass under way had given {} batches, now "
-         "it ends before. Give the same data to go on where it was, or begin a new run",
-         step_in_epoch_);
+    if (e.code() == Code::kOutOfRange) {
+      changed = fmt::format(
+          "the data has changed since the checkpoint: the pass under way had given {} batches, now "
+          "it ends before. Give the same data to go on where it was, or begin a new run",
+          step_in_epoch_);
+      if (!options_.accept_changed_data) fail(Code::kFailedPrecondition, "{}", changed);
+    } else {
+      if (e.code() != Code::kFailedPrecondition || !options_.accept_changed_data) throw;
+      changed = e.message();
+    }
   }
+  printer_.message(fmt::format("{}; a new pass over it begins, as was asked for", changed));
+  step_in_epoch_ = 0;
+  model_.initialize_data(*model_.session_);
 }
 
 void TrainLoop::pass_over(const std::vector<std::string>& iterators, std::int64_t batches) {
@@ -266,10 +274,9 @@ void TrainLoop::count_pass() {
 
 void TrainLoop::save(bool last) {
   if (options_.run_dir.empty()) return;
-  if (saved_step_ == step_) {
-    if (last) finish_saving();
-    return;
-  }
+  if (saved_step_ == step_ && !last) return;
+  finish_saving(last && saved_step_ == step_);
+  if (saved_step_ == step_) return;
   if (events_ != nullptr) events_->flush();
   train::SaveOptions how{.global_step = step_,
                          .session_state = train::save_session_state(*model_.session_)};
@@ -280,17 +287,34 @@ void TrainLoop::save(bool last) {
     how.session_state[kEventBytes] = Tensor::scalar(static_cast<std::int64_t>(events_->bytes()));
   }
   how.async = options_.async_save && !last;
-  const std::string prefix = model_.saver_->save(*model_.session_, path(), how);
-  // The one before was waited for.
-  log_saved();
-  saving_ = {step_, prefix};
+  try {
+    saving_ = {step_, model_.saver_->save(*model_.session_, path(), how)};
+  } catch (const Error& e) {
+    if (last) throw;
+    warn_unsaved(step_, e);
+    return;
+  }
   saved_step_ = step_;
   if (!how.async) log_saved();
 }
 
-void TrainLoop::finish_saving() {
-  model_.saver_->wait();
+void TrainLoop::finish_saving(bool must_be_good) {
+  try {
+    model_.saver_->wait();
+  } catch (const Error& e) {
+    const auto failed = std::exchange(saving_, std::nullopt);
+    saved_step_ = -1;
+    if (must_be_good) throw;
+    warn_unsaved(failed ? failed->first : step_, e);
+  }
   log_saved();
+}
+
+void TrainLoop::warn_unsaved(std::int64_t step, const Error& error) const {
+  log_warning(
+      "there is no checkpoint of step {}: {}; training goes on and saves when the next is "
+      "due",
+      step, error.message());
 }
 
 void TrainLoop::log_saved() {

@@ -20,6 +20,8 @@ namespace assay {
 class TrainLoop {
  public:
   TrainLoop(Model& model, const TrainOptions& options);
+  /// Waits for a save under way before the run folder is given back: after an error too.
+  ~TrainLoop();
   TrainResult run();
 
  private:
@@ -40,10 +42,12 @@ class TrainLoop {
   bool with_summary_due() const;
   void check_global_step() const;
   void count_pass();
-  /// The last one is on the disk on return.
+  /// The last one is on the disk on return, or what went wrong is thrown; another one that fails
+  /// is told of, and the next is tried when it is due.
   void save(bool last);
-  /// Waits for the save under way.
-  void finish_saving();
+  /// Waits for the save under way; throws what went wrong with it when `must_be_good`.
+  void finish_saving(bool must_be_good);
+  void warn_unsaved(std::int64_t step, const Error& error) const;
   /// Tells of the save that was under way and has ended well.
   void log_saved();
   std::string path() const;

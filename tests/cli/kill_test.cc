@@ -188,6 +188,39 @@ TEST_F(KillTest, ASecondProcessIsRefusedWhileTheFirstLives) {
   EXPECT_EQ(assay(train("run", steps, 100)).code, 0);
 }
 
+TEST_F(KillTest, KillsWhileTheRunIsMadeLockNobodyOut) {
+  // How long a process takes to make a run.
+  const auto start = std::chrono::steady_clock::now();
+  {
+    Process process(assay_command(train("first", std::int64_t{1} << 40, 100)));
+    while (!fs::exists(path("first") + "/run.json") &&
+           std::chrono::steady_clock::now() - start < 10s) {
+      std::this_thread::sleep_for(100us);
+    }
+    process.send(SIGKILL);
+    process.finish();
+  }
+  const auto made = std::chrono::steady_clock::now() - start;
+  std::mt19937 random(5);
+  for (int kill = 0; kill < 15; ++kill) {
+    const std::string run = fmt::format("run{}", kill);
+    fs::create_directory(path(run));
+    {
+      Process process(assay_command(train(run, std::int64_t{1} << 40, 100)));
+      std::this_thread::sleep_for(std::chrono::duration_cast<std::chrono::microseconds>(made) *
+                                  (500 + static_cast<int>(random() % 700)) / 1000);
+      process.send(SIGKILL);
+      process.finish();
+    }
+    // What any such kill may leave, too.
+    if (!fs::exists(path(run) + "/run.json")) {
+      std::ofstream(path(run) + "/run.json.tmp12-0") << "{";
+    }
+    finish(run, newest(run) + 5);
+    EXPECT_FALSE(fs::exists(path(run) + "/run.json.tmp12-0"));
+  }
+}
+
 TEST_F(KillTest, TwoHundredKillsAtRandomMomentsEndInTheSameBits) {
   constexpr int kKills = 200;
   std::mt19937 random(20260);

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "assay/format/event_history.h"
 #include "assay/format/event_reader.h"
 #include "assay/format/event_writer.h"
@@ -257,6 +259,28 @@ TEST(Events, ANewFileIsTheLastByName) {
     last = writer.path();
   }
   EXPECT_EQ(list_event_files(folder / "run").back(), last);
+}
+
+TEST(Events, NamesThatOthersMadeStopNobody) {
+  const TemporaryFolder folder;
+  const auto touch = [&](const std::string& name) { std::ofstream(folder / name) << ""; };
+  const EventWriterOptions options{.wall_time = 1500000000, .host = "host"};
+  // Not seconds as we write them: they have no say.
+  for (const char* name :
+       {"events.out.tfevents.9223372036854775807.a", "zz.tfevents.1", "events.out.tfevents.5.host",
+        "events.out.tfevents.today", "events.out.tfevents.99999999999999999999999999.a"}) {
+    touch(name);
+    EXPECT_GE(EventWriter(folder.path().string(), options).path(),
+              folder / "events.out.tfevents.1500000000.host");
+  }
+  // Nothing comes after the last second but what is appended to its name.
+  touch("events.out.tfevents.9999999999.zzz");
+  for (const char* suffix : {".001", ".002", ".003"}) {
+    EXPECT_EQ(EventWriter(folder.path().string(), options).path(),
+              folder / "events.out.tfevents.9999999999.zzz" + suffix);
+  }
+  EXPECT_EQ(EventWriter(folder / "far", {.wall_time = 1e15, .host = "host"}).path(),
+            folder / "far/events.out.tfevents.9999999999.host");
 }
 
 }  // namespace

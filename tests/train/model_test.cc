@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "assay/api/constant.h"
+#include "assay/api/initializers.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/random_ops.h"
 #include "assay/api/variable_scope.h"
@@ -270,6 +271,91 @@ TEST(Model, MistakesAreNamed) {
   options.parameters = {{"lr", 0.1}};
   EXPECT_THAT(error_of([&] { model.train(options); }).what(),
               HasSubstr("lr: the run has 0.05, now 0.1"));
+}
+
+TEST(Model, AResumeLeavesFilesOfOthersAlone) {
+  TemporaryFolder folder;
+  Line().train(quiet(folder / "run", 30));
+  const std::string dir = folder / "run/checkpoints/";
+  for (const char* name : {"notes.index", "notes.meta", "foreign.index"}) {
+    std::ofstream(dir + name) << "hello";
+  }
+  fs::remove(dir + "foreign.index");
+  for (const char* end : {".index", ".meta", ".data-00000-of-00001"}) {
+    fs::copy_file(dir + "model.ckpt-10" + end, dir + "foreign" + end);
+  }
+  Line().train(quiet(folder / "run", 150));
+  for (const char* name : {"notes.index", "notes.meta", "foreign.index", "foreign.meta",
+                           "foreign.data-00000-of-00001"}) {
+    EXPECT_TRUE(fs::exists(dir + name)) << name;
+  }
+  // Its own are still kept within bounds.
+  EXPECT_FALSE(fs::exists(dir + "model.ckpt-10.index"));
+  EXPECT_FALSE(fs::exists(dir + "model.ckpt-30.index"));
+  EXPECT_TRUE(fs::exists(dir + "model.ckpt-110.index"));
+}
+
+/// Its save takes a while.
+class Wide : public Model {
+ protected:
+  void create_loss() override {
+    const auto w = get_variable("w", {1 << 22}, {.initializer = ones_initializer()});
+    loss_ = reduce_mean(square(w.value()));
+  }
+  void create_optimizer() override {
+    train_op_ =
+        train::GradientDescentOptimizer(0.05).minimize(loss_, {.global_step = global_step()});
+  }
+};
+
+TEST(Model, AnErrorWaitsForTheSaveUnderWay) {
+  TemporaryFolder folder;
+  TrainOptions options = quiet(folder / "run", 10);
+  options.save_every = 2;
+  options.on_step = [](std::int64_t step, float) {
+    if (step == 3) fail(Code::kAborted, "enough");
+  };
+  Wide model;
+  EXPECT_EQ(error_of([&] { model.train(options); }).code(), Code::kAborted);
+  // The folder is free now, so nothing may still be written in it.
+  const std::string dir = folder / "run/checkpoints";
+  EXPECT_EQ(train::latest_checkpoint(dir), dir + "/model.ckpt-2");
+  for (const auto& entry : fs::directory_iterator(dir)) {
+    EXPECT_EQ(entry.path().string().find(".tmp"), std::string::npos) << entry.path();
+  }
+}
+
+TEST(Model, ASaveThatFailsDoesNotEndTraining) {
+  for (const bool async : {false, true}) {
+    TemporaryFolder folder;
+    const std::string dir = folder / "run/checkpoints";
+    TrainOptions options = quiet(folder / "run", 35);
+    options.async_save = async;
+    options.on_step = [&](std::int64_t step, float) {
+      // No folder at step 10, and something in the way at step 20.
+      if (step == 8) fs::rename(dir, dir + "-away");
+      if (step == 12) {
+        fs::rename(dir + "-away", dir);
+        fs::create_directories(dir + "/model.ckpt-20.meta");
+      }
+    };
+    ::testing::internal::CaptureStderr();
+    Line model;
+    const TrainResult result = model.train(options);
+    const std::string told = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(result.step, 35);
+    EXPECT_EQ(result.checkpoint, dir + "/model.ckpt-35");
+    EXPECT_TRUE(train::checkpoint_exists(dir + "/model.ckpt-30"));
+    EXPECT_THAT(told, HasSubstr("no checkpoint of step 10"));
+    EXPECT_THAT(told, HasSubstr("no checkpoint of step 20"));
+    // The last one must be good.
+    options.steps = 45;
+    options.on_step = [&](std::int64_t step, float) {
+      if (step == 41) fs::rename(dir, dir + "-away");
+    };
+    Line more;
+    EXPECT_EQ(error_of([&] { more.train(options); }).code(), Code::kInvalidArgument);
+  }
 }
 
 class NoLoss : public Model {

@@ -256,6 +256,75 @@ TEST(Resume, FeedsGoOnInTheMiddleOfAPass) {
   EXPECT_THAT(e.message(), HasSubstr("had given 5 batches"));
 }
 
+TEST(Resume, FewerFedPointsAreBegunAnewWhenAskedFor) {
+  const TemporaryFolder folder;
+  Fed().train(options(folder / "run", 45));
+  Fed fewer;
+  fewer.points = 4;
+  TrainOptions accept = options(folder / "run", 60);
+  accept.accept_changed_data = true;
+  const TrainResult result = fewer.train(accept);
+  EXPECT_EQ(result.first_step, 45);
+  EXPECT_EQ(result.step, 60);
+}
+
+/// Reads an iterator that starts by itself.
+class OneShot : public Model {
+ public:
+  explicit OneShot(int rows = 60) : rows_(rows) {}
+  std::string name = "x";
+
+ protected:
+  void import_data() override {
+    set_random_seed(3);
+    std::vector<float> x;
+    for (int i = 0; i < rows_; ++i) x.push_back(std::sin(static_cast<float>(i)));
+    NameScope scope(name);
+    const auto iterator =
+        data::Dataset::from_tensor_slices({x}).shuffle(10).repeat().make_one_shot_iterator();
+    std::tie(x_) = iterator.get_next<1>();
+  }
+  void create_loss() override { loss_ = square(get_variable("w", {.initial_value = 0.0F}) - x_); }
+  void create_optimizer() override {
+    train_op_ = train::AdamOptimizer(0.05).minimize(loss_, {.global_step = global_step()});
+  }
+  void create_summaries() override {
+    summary::scalar("loss", loss_);
+    summary_op_ = summary::merge_all();
+  }
+
+ private:
+  int rows_;
+  Output x_;
+};
+
+TEST(Resume, IteratorsThatStartByThemselvesGoOn) {
+  const TemporaryFolder folder;
+  OneShot().train(options(folder / "whole", 150));
+  for (const std::int64_t steps : {7, 59, 60, 100, 150}) {
+    OneShot().train(options(folder / "parts", steps));
+  }
+  expect_same_run(folder / "whole", folder / "parts");
+  const Error grown = error_of([&] { OneShot(61).train(options(folder / "parts", 160)); });
+  EXPECT_EQ(grown.code(), Code::kFailedPrecondition);
+  EXPECT_THAT(grown.message(), HasSubstr("then 60 elements"));
+}
+
+TEST(Resume, ASavedIteratorThatIsNotThereIsTold) {
+  const TemporaryFolder folder;
+  OneShot().train(options(folder / "run", 10));
+  OneShot other;
+  other.name = "y";
+  const Error e = error_of([&] { other.train(options(folder / "run", 20)); });
+  EXPECT_EQ(e.code(), Code::kFailedPrecondition);
+  EXPECT_THAT(e.message(), HasSubstr("the graph makes none of that name"));
+  TrainOptions accept = options(folder / "run", 20);
+  accept.accept_changed_data = true;
+  OneShot accepted;
+  accepted.name = "y";
+  EXPECT_EQ(accepted.train(accept).step, 20);
+}
+
 TEST(Resume, LostEventsAreTold) {
   const TemporaryFolder folder;
   Net(kAdam).train(options(folder / "run", 10));
@@ -322,7 +391,9 @@ TEST(SessionState, LocalVariablesAreKept) {
   train::restore_session_state(other, state);
   EXPECT_EQ(other.run(local.value()).item<float>(), 3);
   state["local/n"] = Tensor::of<float>({1, 2});
-  EXPECT_EQ(error_of([&] { train::restore_session_state(other, state); }).code(), Code::kDataLoss);
+  const Error e = error_of([&] { train::restore_session_state(other, state); });
+  EXPECT_EQ(e.code(), Code::kFailedPrecondition);
+  EXPECT_THAT(e.message(), HasSubstr("'n' is float32[2] in the checkpoint, but float32[]"));
 }
 
 }  // namespace

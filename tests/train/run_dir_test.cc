@@ -81,15 +81,54 @@ TEST(RunDir, LeftoversOfKilledProcessesGo) {
   open_run_dir(dir, info());
   const std::string checkpoints = checkpoint_dir(dir);
   std::filesystem::create_directory(checkpoints);
-  for (const char* name : {"m-1.index.tmp12-3", "m-1.index", "notes.tmp", "x.tmp1-", "x.tmpa-1"}) {
+  for (const char* name :
+       {"m-1.index.tmp12-3", "m-20.data-00000-of-00001.tmp12-4", "m-1.meta.tmp1-1",
+        "checkpoint.tmp1-1", "m-1.index", "notes.tmp", "x.tmp1-", "x.tmpa-1", "notes.tmp2024-1",
+        "m-.index.tmp1-1", "m-1.txt.tmp1-1", "other-1.index.tmp1-1"}) {
     std::ofstream(checkpoints + "/" + name) << "x";
   }
-  remove_leftovers(dir);
+  remove_leftovers(dir, "m");
   std::set<std::string> left;
   for (const auto& entry : std::filesystem::directory_iterator(checkpoints)) {
     left.insert(entry.path().filename().string());
   }
-  EXPECT_THAT(left, ::testing::ElementsAre("m-1.index", "notes.tmp", "x.tmp1-", "x.tmpa-1"));
+  EXPECT_THAT(left, ::testing::ElementsAre("m-.index.tmp1-1", "m-1.index", "m-1.txt.tmp1-1",
+                                           "notes.tmp", "notes.tmp2024-1", "other-1.index.tmp1-1",
+                                           "x.tmp1-", "x.tmpa-1"));
+}
+
+TEST(RunDir, AKillWhileItIsMadeLocksNobodyOut) {
+  TemporaryFolder folder;
+  const std::string dir = folder / "run";
+  std::filesystem::create_directory(dir);
+  std::ofstream(dir + "/run.json.tmp12-0") << "{";
+  std::ofstream(dir + "/run.lock") << "";
+  EXPECT_FALSE(open_run_dir(dir, info()));
+  EXPECT_TRUE(open_run_dir(dir, info()));
+  EXPECT_FALSE(std::filesystem::exists(dir + "/run.json.tmp12-0"));
+  const std::string other = folder / "other";
+  std::filesystem::create_directory(other);
+  std::ofstream(other + "/notes.tmp12-0") << "mine";
+  EXPECT_EQ(error_of([&] { open_run_dir(other, info()); }).code(), Code::kFailedPrecondition);
+  EXPECT_FALSE(std::filesystem::exists(other + "/run.lock"));
+}
+
+TEST(RunDir, IsTakenBeforeItIsWritten) {
+  TemporaryFolder folder;
+  const std::string dir = folder / "run";
+  std::filesystem::create_directory(dir);
+  {
+    // Another process is about to make it a run.
+    const auto lock = lock_run_dir(dir);
+    ASSERT_NE(lock, nullptr);
+    EXPECT_THAT(error_of([&] { enter_run_dir(dir, info()); }).message(),
+                HasSubstr("another process is training"));
+    EXPECT_EQ(error_of([&] { open_run_dir(dir, info()); }).code(), Code::kFailedPrecondition);
+    EXPECT_FALSE(is_run_dir(dir));
+  }
+  const auto lock = enter_run_dir(dir, info());
+  EXPECT_TRUE(is_run_dir(dir));
+  EXPECT_EQ(error_of([&] { lock_run_dir(dir); }).code(), Code::kFailedPrecondition);
 }
 
 TEST(RunDir, OtherFoldersAreLeftAlone) {
