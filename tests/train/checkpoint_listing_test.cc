@@ -25,7 +25,8 @@ void write(FileSystem& disk, const std::string& prefix, const std::string& rules
   if (!rules.empty()) {
     std::map<std::string, double> metrics;
     if (loss) metrics["loss"] = *loss;
-    for (const auto& [name, value] : extra_tensors({}, metrics, checkpoint_step(prefix), rules)) {
+    for (const auto& [name, value] :
+         extra_tensors({}, metrics, checkpoint_step(prefix), rules, "checkpoint")) {
       writer.add(name, value);
     }
   }
