@@ -60,10 +60,23 @@ train::Parameters parameters_of(const Word2vecFlags& flags) {
           {"window", m.window}, {"sampled", m.sampled}, {"lr", m.learning_rate}, {"seed", m.seed}};
 }
 
-/// Flags that were not given take the values that the run was made with.
+/// Whether two lists of texts name the same files in the same order.
+bool same_files(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    std::error_code no_x;
+    std::error_code no_y;
+    const fs::path real_x = fs::weakly_canonical(x, no_x);
+    const fs::path real_y = fs::weakly_canonical(y, no_y);
+    return x == y || (!no_x && !no_y && real_x == real_y);
+  });
+}
+
+/// Flags that were not given take the values that the run was made with; a text that is given in
+/// other words keeps the name that it has there.
 void take_over(const train::RunInfo& info, const CLI::App& command, Word2vecFlags& flags) try {
   const auto given = [&](const char* flag) { return command.count(flag) > 0; };
-  if (!given("--text")) flags.text = info.get<std::vector<std::string>>("text");
+  const auto text = info.get<std::vector<std::string>>("text");
+  if (!given("--text") || same_files(text, flags.text)) flags.text = text;
   const auto number = [&](const char* flag, const char* name, std::int64_t& value) {
     if (!given(flag)) value = info.get<std::int64_t>(name);
   };
@@ -122,7 +135,12 @@ std::int64_t steps_of(const Word2vecFlags& flags, const word2vec::SkipGramPairs&
 int train_word2vec(Word2vecFlags flags, const CLI::App& command,
                    const std::vector<std::string>& command_line) {
   check_name("--run", flags.run);
-  for (const std::string& text : flags.text) check_name("--text", text);
+  for (std::string& text : flags.text) {
+    check_name("--text", text);
+    // The run can then be resumed from any folder.
+    text = fs::absolute(text).string();
+    check_name("--text", text);
+  }
   const bool exists = train::is_run_dir(flags.run);
   if (exists) {
     const train::RunInfo info = train::read_run_info(flags.run);
@@ -143,12 +161,19 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
     fmt::print("{}\n", line);
     std::fflush(stdout);
   };
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
   say(fmt::format("Reading {}", fmt::join(flags.text, " ")));
   word2vec::Corpus corpus = word2vec::read_corpus(flags.text, flags.model.vocab);
   const double known = 100.0 - 100.0 * static_cast<double>(corpus.vocabulary.counts.front()) /
                                    static_cast<double>(corpus.ids.size());
   say(fmt::format("{} words, {} different; the vocabulary's {} cover {:.1f} %", corpus.ids.size(),
                   corpus.distinct, corpus.vocabulary.size(), known));
+  if (g_stop.load(std::memory_order_relaxed)) {
+    say("Stopped before training began; there was nothing to save yet");
+    say(fmt::format("To begin: {}", shell_line(command_line)));
+    return kExitInterrupted;
+  }
   {
     const auto lock = train::enter_run_dir(flags.run, info);
     word2vec::keep_vocabulary(flags.run, corpus.vocabulary);
@@ -184,8 +209,6 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
          loss, step, rate);
   };
 
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
   TrainResult result;
   try {
     result = model.train(options);
@@ -199,8 +222,9 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   std::signal(SIGTERM, SIG_DFL);
 
   if (result.stopped) {
-    say(fmt::format("Stopped at step {} of {}; saved {}", result.step, options.steps,
-                    result.checkpoint));
+    say(fmt::format("Stopped at step {} of {}; {}", result.step, options.steps,
+                    result.checkpoint.empty() ? "there was nothing to save yet"
+                                              : "saved " + result.checkpoint));
     say(fmt::format("To resume: {}", shell_line(command_line)));
     return kExitInterrupted;
   }

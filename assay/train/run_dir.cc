@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -33,6 +34,16 @@ Parameter from_json(const Json& j) {
   if (j.is_number()) return j.get<double>();
   if (j.is_string()) return j.get<std::string>();
   return j.get<std::vector<std::string>>();
+}
+
+/// "line 3, column 7" of a text's byte, counted from 1.
+std::string place_in(const std::string& text, std::size_t byte) {
+  const std::size_t at = std::min(byte == 0 ? 0 : byte - 1, text.size());
+  const auto end = text.begin() + static_cast<std::ptrdiff_t>(at);
+  const auto line = std::count(text.begin(), end, '\n') + 1;
+  const std::size_t newline = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
+  return fmt::format("line {}, column {}", line,
+                     newline == std::string::npos ? at + 1 : at - newline);
 }
 
 /// 1 and 1.0 are the same parameter: JSON does not always keep them apart.
@@ -195,19 +206,35 @@ RunInfo read_run_info(const std::string& run_dir) {
   }
   const std::string text =
       read_file(posix_file_system(), run_file(run_dir), std::uint64_t{1} << 20);
+  const auto damaged = [&](const std::string& what) {
+    fail(Code::kDataLoss, "'{}' {}; restore it or use another run folder", run_file(run_dir), what);
+  };
+  Json j;
   try {
-    const Json j = Json::parse(text);
-    RunInfo info;
-    info.model = j.at("model").get<std::string>();
-    for (const auto& [name, value] : j.at("parameters").items()) {
-      info.parameters.emplace_back(name, from_json(value));
-    }
-    return info;
-  } catch (const nlohmann::json::exception& e) {
-    fail(Code::kDataLoss,
-         "'{}' cannot be read as a run's description ({}); restore it or use another run folder",
-         run_file(run_dir), e.what());
+    j = Json::parse(text);
+  } catch (const Json::parse_error& e) {
+    damaged("is not valid JSON (" + place_in(text, e.byte) + ")");
   }
+  const auto has = [&](const char* name, Json::value_t type) {
+    return j.is_object() && j.contains(name) && j[name].type() == type;
+  };
+  if (!has("model", Json::value_t::string)) damaged("describes no run: it has no text \"model\"");
+  if (!has("parameters", Json::value_t::object)) {
+    damaged("describes no run: it has no object \"parameters\"");
+  }
+  RunInfo info;
+  info.model = j["model"].get<std::string>();
+  for (const auto& [name, value] : j["parameters"].items()) {
+    try {
+      info.parameters.emplace_back(name, from_json(value));
+    } catch (const Json::type_error&) {
+      damaged(
+          fmt::format("describes no run: its parameter \"{}\" is no number, bool, text or list "
+                      "of texts",
+                      name));
+    }
+  }
+  return info;
 }
 
 bool open_run_dir(const std::string& run_dir, const RunInfo& info) {

@@ -191,8 +191,8 @@ Corpus read_corpus(const std::vector<std::string>& files, std::int64_t vocab_siz
   corpus.distinct = static_cast<std::int64_t>(table.size());
   if (vocab_size > corpus.distinct + 1) {
     invalid_argument(
-        "a vocabulary of {} is larger than the text's: it has {} different words, which with UNK "
-        "allow {} at most; ask for so many or fewer",
+        "a vocabulary of {} is larger than the text's: it has {} different words and UNK; give "
+        "--vocab {} or less",
         vocab_size, corpus.distinct, corpus.distinct + 1);
   }
 

@@ -5,6 +5,7 @@
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
 #include "assay/format/bundle_reader.h"
+#include "assay/train/checkpoint_listing.h"
 #include "assay/train/checkpoint_management.h"
 #include "assay/train/run_dir.h"
 
@@ -15,6 +16,19 @@ constexpr const char* kVectors = "embed_matrix";
 
 std::string vocabulary_path(const std::string& run_dir) {
   return join_path(run_dir, "vocab.tsv");
+}
+
+/// Throws when the folder holds checkpoints that training set aside: the run has been trained, and
+/// training once more does not begin.
+void check_none_damaged(const std::string& folder) {
+  for (const auto& checkpoint : train::list_checkpoints(folder)) {
+    if (!checkpoint.set_aside) continue;
+    fail(Code::kDataLoss,
+         "all checkpoints under '{}' are damaged and were set aside, as '{}'; restore one from a "
+         "copy, or move the run folder away and train anew (assay checkpoints verify names what is "
+         "damaged)",
+         folder, checkpoint.facts.prefix);
+  }
 }
 
 }  // namespace
@@ -49,6 +63,7 @@ TrainedVectors read_vectors(const std::string& run_dir) {
   const auto checkpoints = posix_file_system().is_directory(folder)
                                ? train::find_checkpoints(folder)
                                : std::vector<std::string>();
+  if (checkpoints.empty() && posix_file_system().is_directory(folder)) check_none_damaged(folder);
   if (checkpoints.empty()) {
     fail(Code::kNotFound, "there is no checkpoint under '{}' yet; train first", folder);
   }

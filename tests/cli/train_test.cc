@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
 
@@ -182,6 +183,61 @@ TEST_F(TrainTest, CtrlCSavesAndSaysHowToResume) {
   EXPECT_THAT(on.out, HasSubstr("at step " + match[1].str() + "\n"));
 }
 
+TEST_F(TrainTest, CtrlCWhileTheTextIsReadEndsBeforeARunIsMade) {
+  // A pipe: reading lasts until the test has sent the signal.
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  Process run(assay_command(train("r", {"--text", path("pipe")})));
+  ASSERT_TRUE(run.wait_for("Reading"));
+  run.send(SIGINT);
+  std::ofstream(path("pipe"), std::ios::binary) << text_;
+  const Finished f = run.finish();
+  EXPECT_EQ(f.code, 130) << f.err;
+  EXPECT_THAT(f.out, HasSubstr("nothing to save yet\nTo begin: "));
+  EXPECT_FALSE(fs::exists(path("r")));
+}
+
+TEST_F(TrainTest, ARunIsResumedFromAnotherFolder) {
+  const auto in_folder = [&](const std::string& folder, const std::string& run,
+                             const std::vector<std::string>& more) {
+    std::string command = "cd '" + folder + "' && exec '" + assay_program() +
+                          "' train word2vec --run '" + path(run) +
+                          "' --vocab 100 --dim 8 --batch 32";
+    for (const std::string& word : more) command += " '" + word + "'";
+    return Process({"/bin/bash", "-c", command}).finish();
+  };
+  const std::string here = folder_.path().string();
+  fs::create_directory(path("sub"));
+  fs::create_symlink(path("text.txt"), path("sub/link.txt"));
+  Finished f = in_folder(here, "run", {"--text", "text.txt", "--steps", "5"});
+  ASSERT_EQ(f.code, 0) << f.err;
+  f = in_folder("/", "run", {"--steps", "6"});
+  EXPECT_EQ(f.code, 0) << f.err;
+  f = in_folder(path("sub"), "run", {"--text", "../text.txt", "--steps", "7"});
+  EXPECT_EQ(f.code, 0) << f.err;
+  f = in_folder(path("sub"), "run", {"--text", "link.txt", "--steps", "8"});
+  EXPECT_EQ(f.code, 0) << f.err;
+  EXPECT_THAT(f.out, HasSubstr("Done: step 8"));
+  std::ofstream(path("other.txt")) << text_;
+  f = in_folder(here, "run", {"--text", "other.txt", "--steps", "9"});
+  EXPECT_EQ(f.code, 1);
+  expect_one_line(f);
+  EXPECT_THAT(f.err, HasSubstr("other.txt"));
+
+  // Runs of before kept the name as it was typed.
+  std::ifstream in(path("run/run.json"));
+  std::string json((std::istreambuf_iterator<char>(in)), {});
+  const auto at = json.find(path("text.txt"));
+  ASSERT_NE(at, std::string::npos) << json;
+  json.replace(at, path("text.txt").size(), "text.txt");
+  std::ofstream(path("run/run.json")) << json;
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--steps", "9"},
+        std::vector<std::string>{"--text", "text.txt", "--steps", "10"}}) {
+    f = in_folder(here, "run", more);
+    EXPECT_EQ(f.code, 0) << f.err;
+  }
+}
+
 TEST_F(TrainTest, FlagsOfAnotherRunAreRefusedWithBothValues) {
   ASSERT_EQ(assay(train("run", {"--steps", "10"})).code, 0);
   const auto before = files_in(path("run"));
@@ -251,6 +307,7 @@ TEST_F(TrainTest, BadTextsAreOneClearLineAndMakeNoRun) {
   EXPECT_EQ(f.code, 1);
   expect_one_line(f);
   EXPECT_THAT(f.err, HasSubstr("128 different words"));
+  EXPECT_THAT(f.err, HasSubstr("give --vocab 129 or less"));
   EXPECT_FALSE(fs::exists(path("r")));
   if (::geteuid() != 0) {
     std::ofstream(path("locked.txt")) << text_;
@@ -378,6 +435,17 @@ TEST_F(TrainTest, NeighborsPassOverACheckpointWhoseVectorsAreDamaged) {
   const Finished near = assay({"neighbors", path("run"), "bb"});
   EXPECT_EQ(near.code, 0) << near.err;
   EXPECT_THAT(near.err, HasSubstr("skip-gram-200"));
+}
+
+TEST_F(TrainTest, NeighborsSayWhenAllCheckpointsWereSetAside) {
+  ASSERT_EQ(assay(train("run", {"--steps", "20"})).code, 0);
+  fs::resize_file(path("run") + "/checkpoints/skip-gram-20.data-00000-of-00001", 100);
+  EXPECT_EQ(assay(train("run", {"--steps", "30"})).code, 1);
+  const Finished near = assay({"neighbors", path("run"), "bb"});
+  EXPECT_EQ(near.code, 1);
+  expect_one_line(near);
+  EXPECT_THAT(near.err, HasSubstr("are damaged and were set aside"));
+  EXPECT_THAT(near.err, HasSubstr("skip-gram-20.damaged"));
 }
 
 TEST_F(TrainTest, CheckpointOfAnotherShapeIsRefused) {

@@ -143,6 +143,21 @@ TEST(RunDir, OtherFoldersAreLeftAlone) {
   std::filesystem::create_directory(folder / "damaged");
   std::ofstream(folder / "damaged/run.json") << "{\"model\": ";
   EXPECT_EQ(error_of([&] { read_run_info(folder / "damaged"); }).code(), Code::kDataLoss);
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", "is not valid JSON (line 1, column 1)"},
+      {"{\"model\": ", "is not valid JSON (line 1, column 11)"},
+      {"{\n  \"model\": \"m\",\n  oops\n}\n", "is not valid JSON (line 3, column 3)"},
+      {"[]", "no text \"model\""},
+      {R"({"model": "m"})", "no object \"parameters\""},
+      {R"({"model": "m", "parameters": {"dim": null}})", "its parameter \"dim\""},
+      {R"({"model": "m", "parameters": {"text": ["a", 1]}})", "its parameter \"text\""}};
+  for (const auto& [text, message] : cases) {
+    std::ofstream(folder / "damaged/run.json") << text;
+    const Error e = error_of([&] { read_run_info(folder / "damaged"); });
+    EXPECT_EQ(e.code(), Code::kDataLoss);
+    EXPECT_THAT(e.what(), HasSubstr(message));
+    EXPECT_THAT(e.what(), ::testing::Not(HasSubstr("json.exception")));
+  }
   std::ofstream(folder / "damaged/run.json") << "{\"model\": 3}";
   EXPECT_EQ(error_of([&] { open_run_dir(folder / "damaged", info()); }).code(), Code::kDataLoss);
 }
