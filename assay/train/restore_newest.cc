@@ -1,7 +1,5 @@
 #include "assay/train/restore_newest.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "assay/base/log.h"
@@ -130,12 +128,12 @@ RestoredNewest restore_newest_sound(const Saver& saver, Session& session,
   if (result.damaged.empty()) {
     fail(Code::kNotFound, "there is no checkpoint under '{}'", checkpoint_dir);
   }
-  std::vector<std::string> messages;
-  for (const auto& d : result.damaged) messages.push_back(d.message);
+  // The warnings have said it of each.
   fail(Code::kDataLoss,
-       "none of the {} checkpoints under '{}' can be restored ({}); move the folder away to begin "
-       "anew",
-       messages.size(), checkpoint_dir, fmt::join(messages, "; "));
+       "none of the {} checkpoints under '{}' can be restored (the newest: {}); move the folder "
+       "away "
+       "to begin anew",
+       result.damaged.size(), checkpoint_dir, result.damaged.front().message);
 }
 
 }  // namespace assay::train

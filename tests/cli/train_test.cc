@@ -437,15 +437,22 @@ TEST_F(TrainTest, NeighborsPassOverACheckpointWhoseVectorsAreDamaged) {
   EXPECT_THAT(near.err, HasSubstr("skip-gram-200"));
 }
 
-TEST_F(TrainTest, NeighborsSayWhenAllCheckpointsWereSetAside) {
-  ASSERT_EQ(assay(train("run", {"--steps", "20"})).code, 0);
-  fs::resize_file(path("run") + "/checkpoints/skip-gram-20.data-00000-of-00001", 100);
-  EXPECT_EQ(assay(train("run", {"--steps", "30"})).code, 1);
+TEST_F(TrainTest, WhenAllCheckpointsAreDamagedItIsSaidOnceOfEach) {
+  ASSERT_EQ(assay(train("run", {"--steps", "200"})).code, 0);
+  for (const char* stem : {"skip-gram-100", "skip-gram-200"}) {
+    fs::resize_file(path("run/checkpoints/") + stem + ".data-00000-of-00001", 100);
+  }
+  const Finished f = assay(train("run", {"--steps", "300"}));
+  EXPECT_EQ(f.code, 1);
+  const std::string last = f.err.substr(f.err.find("assay: none"));
+  EXPECT_THAT(last, HasSubstr("none of the 2 checkpoints"));
+  EXPECT_THAT(last, HasSubstr("skip-gram-200"));
+  EXPECT_THAT(last, Not(HasSubstr("skip-gram-100")));
   const Finished near = assay({"neighbors", path("run"), "bb"});
   EXPECT_EQ(near.code, 1);
   expect_one_line(near);
   EXPECT_THAT(near.err, HasSubstr("are damaged and were set aside"));
-  EXPECT_THAT(near.err, HasSubstr("skip-gram-20.damaged"));
+  EXPECT_THAT(near.err, HasSubstr("skip-gram-200.damaged"));
 }
 
 TEST_F(TrainTest, CheckpointOfAnotherShapeIsRefused) {
