@@ -21,14 +21,16 @@ std::string vocabulary_path(const std::string& run_dir) {
 /// Throws when the folder holds checkpoints that training set aside: the run has been trained, and
 /// training once more does not begin.
 void check_none_damaged(const std::string& folder) {
+  train::CheckpointFacts newest;
   for (const auto& checkpoint : train::list_checkpoints(folder)) {
-    if (!checkpoint.set_aside) continue;
-    fail(Code::kDataLoss,
-         "all checkpoints under '{}' are damaged and were set aside, as '{}'; restore one from a "
-         "copy, or move the run folder away and train anew (assay checkpoints verify names what is "
-         "damaged)",
-         folder, checkpoint.facts.prefix);
+    if (checkpoint.set_aside && checkpoint.facts.step >= newest.step) newest = checkpoint.facts;
   }
+  if (newest.prefix.empty()) return;
+  fail(Code::kDataLoss,
+       "all checkpoints under '{}' are damaged and were set aside, the newest as '{}'; restore one "
+       "from a copy, or move the run folder away and train anew (assay checkpoints verify names "
+       "what is damaged)",
+       folder, newest.prefix);
 }
 
 }  // namespace
