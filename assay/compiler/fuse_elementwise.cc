@@ -197,6 +197,7 @@ class Fuser {
     if (shape.num_elements() == total) return Layout{inner, 1};
     // Row: the trailing sizes of the domain. Column: the leading ones, then ones.
     const int lead = domain.rank() - shape.rank();
+    if (lead < 0) return std::nullopt;
     bool row = true;
     bool column = lead == 0;
     bool in_row = false;
@@ -251,8 +252,7 @@ class Fuser {
     const Shape domain = shape_of(root);
     std::int64_t inner = 0;
     if (operations_in(ir_.instr(root)) > kMaxChainOps ||
-        ir_.instr(root).inputs.size() > kMaxChainInputs ||
-        !fits(ir_.instr(root), domain, inner)) {
+        ir_.instr(root).inputs.size() > kMaxChainInputs || !fits(ir_.instr(root), domain, inner)) {
       return;
     }
     std::vector<InstrId> members{root};

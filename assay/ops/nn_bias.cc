@@ -4,6 +4,7 @@
 #include "assay/graph/gradient.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/manifest.h"
+#include "assay/ops/wrapped.h"
 
 namespace assay {
 namespace {
@@ -126,18 +127,18 @@ class BiasAddGrad : public Kernel {
   static void add_rows(const T* x, std::int64_t rows, std::int64_t n, T* out) {
     for (std::int64_t i = 0; i < rows; ++i) {
       const T* row = x + i * n;
-      for (std::int64_t j = 0; j < n; ++j) out[j] = static_cast<T>(out[j] + row[j]);
+      for (std::int64_t j = 0; j < n; ++j) out[j] = wrapped_sum(out[j], row[j]);
     }
   }
   static T sum_of(const T* x, std::int64_t n) {
     T s[8] = {};
     std::int64_t j = 0;
     for (; j + 8 <= n; j += 8) {
-      for (int k = 0; k < 8; ++k) s[k] = static_cast<T>(s[k] + x[j + k]);
+      for (int k = 0; k < 8; ++k) s[k] = wrapped_sum(s[k], x[j + k]);
     }
-    for (int k = 0; j < n; ++j, ++k) s[k] = static_cast<T>(s[k] + x[j]);
+    for (int k = 0; j < n; ++j, ++k) s[k] = wrapped_sum(s[k], x[j]);
     T sum = T(0);
-    for (const T part : s) sum = static_cast<T>(sum + part);
+    for (const T part : s) sum = wrapped_sum(sum, part);
     return sum;
   }
 

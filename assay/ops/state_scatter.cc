@@ -6,6 +6,7 @@
 #include "assay/graph/shape_context.h"
 #include "assay/ops/manifest.h"
 #include "assay/ops/variable_util.h"
+#include "assay/ops/wrapped.h"
 
 namespace assay {
 namespace {
@@ -19,19 +20,19 @@ struct Put {
 struct Plus {
   template <typename T>
   static void apply(T& x, T y) {
-    x = static_cast<T>(x + y);
+    x = wrapped_sum(x, y);
   }
 };
 struct Minus {
   template <typename T>
   static void apply(T& x, T y) {
-    x = static_cast<T>(x - y);
+    x = wrapped(x, y, [](auto a, auto b) { return a - b; });
   }
 };
 struct Times {
   template <typename T>
   static void apply(T& x, T y) {
-    x = static_cast<T>(x * y);
+    x = wrapped(x, y, [](auto a, auto b) { return a * b; });
   }
 };
 struct Over {
@@ -40,7 +41,8 @@ struct Over {
     if constexpr (std::is_integral_v<T>) {
       if (y == 0) invalid_argument("integer division by zero");
       // The one quotient that does not fit wraps around instead of trapping.
-      x = y == static_cast<T>(-1) ? static_cast<T>(T(0) - x) : static_cast<T>(x / y);
+      x = y == static_cast<T>(-1) ? wrapped(T(0), x, [](auto a, auto b) { return a - b; })
+                                  : static_cast<T>(x / y);
     } else {
       x = x / y;
     }
