@@ -5,6 +5,7 @@
 #include "assay/ops/gather_rows.h"
 #include "assay/ops/gradient_util.h"
 #include "assay/ops/manifest.h"
+#include "assay/ops/wrapped.h"
 
 namespace assay {
 namespace {
@@ -126,11 +127,12 @@ void for_each_update(const Tensor& indices, const Tensor& updates, Tensor& out, 
 
 template <typename T>
 void add_block(T* to, const T* from, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to[i] + from[i]);
+  for (std::int64_t i = 0; i < n; ++i) to[i] = wrapped_sum(to[i], from[i]);
 }
 template <typename T>
 void subtract_block(T* to, const T* from, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(to[i] - from[i]);
+  for (std::int64_t i = 0; i < n; ++i)
+    to[i] = wrapped(to[i], from[i], [](auto a, auto b) { return a - b; });
 }
 
 void scatter_nd_shape(ShapeContext& c) {

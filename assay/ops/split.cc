@@ -86,7 +86,7 @@ std::vector<std::int64_t> part_sizes(const Tensor& sizes, std::int64_t total) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] < -1) invalid_argument("size_splits[{}] = {} is negative", i, parts[i]);
     if (parts[i] >= 0) {
-      sum += parts[i];
+      sum = ops::add_sizes(sum, parts[i]);
     } else if (open >= 0) {
       invalid_argument("size_splits leaves parts {} and {} open", open, i);
     } else {
