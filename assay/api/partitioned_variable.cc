@@ -114,39 +114,43 @@ std::vector<Operand> PartitionedVariable::split(const Operand& value) const {
   return {pieces.begin(), pieces.end()};
 }
 
+namespace {
+
+/// What one of Variable's assignments gives for each part and its piece.
+template <typename Assign>
+std::vector<Output> for_each_part(const std::vector<Variable>& parts,
+                                  const std::vector<Operand>& pieces, const Assign& assign) {
+  std::vector<Output> out;
+  for (std::size_t i = 0; i < parts.size(); ++i) out.push_back(assign(parts[i], pieces[i]));
+  return out;
+}
+
+}  // namespace
+
 std::vector<Output> PartitionedVariable::assign(const Operand& value, const AssignOptions& options,
                                                 std::source_location where) const {
   PlaceScope place(where);
-  const auto pieces = split(value);
-  std::vector<Output> out;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    out.push_back(parts_[i].assign(pieces[i], options));
-  }
-  return out;
+  return for_each_part(parts_, split(value), [&](const Variable& part, const Operand& piece) {
+    return part.assign(piece, options);
+  });
 }
 
 std::vector<Output> PartitionedVariable::assign_add(const Operand& delta,
                                                     const AssignOptions& options,
                                                     std::source_location where) const {
   PlaceScope place(where);
-  const auto pieces = split(delta);
-  std::vector<Output> out;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    out.push_back(parts_[i].assign_add(pieces[i], options));
-  }
-  return out;
+  return for_each_part(parts_, split(delta), [&](const Variable& part, const Operand& piece) {
+    return part.assign_add(piece, options);
+  });
 }
 
 std::vector<Output> PartitionedVariable::assign_sub(const Operand& delta,
                                                     const AssignOptions& options,
                                                     std::source_location where) const {
   PlaceScope place(where);
-  const auto pieces = split(delta);
-  std::vector<Output> out;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    out.push_back(parts_[i].assign_sub(pieces[i], options));
-  }
-  return out;
+  return for_each_part(parts_, split(delta), [&](const Variable& part, const Operand& piece) {
+    return part.assign_sub(piece, options);
+  });
 }
 
 namespace {

@@ -131,8 +131,7 @@ void add_block(T* to, const T* from, std::int64_t n) {
 }
 template <typename T>
 void subtract_block(T* to, const T* from, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i)
-    to[i] = wrapped(to[i], from[i], [](auto a, auto b) { return a - b; });
+  for (std::int64_t i = 0; i < n; ++i) to[i] = wrapped_difference(to[i], from[i]);
 }
 
 void scatter_nd_shape(ShapeContext& c) {

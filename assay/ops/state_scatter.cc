@@ -26,7 +26,7 @@ struct Plus {
 struct Minus {
   template <typename T>
   static void apply(T& x, T y) {
-    x = wrapped(x, y, [](auto a, auto b) { return a - b; });
+    x = wrapped_difference(x, y);
   }
 };
 struct Times {
@@ -41,8 +41,7 @@ struct Over {
     if constexpr (std::is_integral_v<T>) {
       if (y == 0) invalid_argument("integer division by zero");
       // The one quotient that does not fit wraps around instead of trapping.
-      x = y == static_cast<T>(-1) ? wrapped(T(0), x, [](auto a, auto b) { return a - b; })
-                                  : static_cast<T>(x / y);
+      x = y == static_cast<T>(-1) ? wrapped_difference(T(0), x) : static_cast<T>(x / y);
     } else {
       x = x / y;
     }

@@ -23,4 +23,10 @@ T wrapped_sum(T x, T y) {
   return wrapped(x, y, [](auto a, auto b) { return a + b; });
 }
 
+/// x - y; integers wrap around.
+template <typename T>
+T wrapped_difference(T x, T y) {
+  return wrapped(x, y, [](auto a, auto b) { return a - b; });
+}
+
 }  // namespace assay
