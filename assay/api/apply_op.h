@@ -21,6 +21,7 @@ using OpArg = std::variant<Operand, IntList, std::vector<Operand>>;
 /// given as a name makes the node that carries the scope's own name.
 class OpScope {
  public:
+  /// `name` wins over `default_name`; `values` are the operands whose graph is entered.
   OpScope(const std::source_location& where, const std::string& name, std::string_view default_name,
           std::initializer_list<const Operand*> values = {});
   OpScope(const std::source_location& where, const std::string& name, std::string_view default_name,

@@ -48,6 +48,8 @@ struct SqueezeOptions {
   std::vector<std::int64_t> axis;
   std::string name;
 };
+/// `x` without dimensions of size 1 (op Squeeze); negative axes count from the end. Throws
+/// InvalidArgument for an axis of another size.
 Output squeeze(const Operand& x, const SqueezeOptions& options = {},
                std::source_location where = std::source_location::current());
 
@@ -56,6 +58,8 @@ struct TransposeOptions {
   IntList perm;
   std::string name;
 };
+/// `x` with its dimensions in another order: dimension i of the result is perm[i] of `x` (op
+/// Transpose). Throws InvalidArgument when `perm` is no permutation of all dimensions.
 Output transpose(const Operand& x, const TransposeOptions& options = {},
                  std::source_location where = std::source_location::current());
 
@@ -118,6 +122,9 @@ struct StridedSliceOptions {
   std::int64_t shrink_axis_mask = 0;
   std::string name;
 };
+/// x[begin:end:strides], an entry for each dimension from the first on (op StridedSlice); the three
+/// lists have one length. Throws InvalidArgument for a stride of 0, more entries than dimensions,
+/// or a single index that is out of bounds. at() is easier to write.
 Output strided_slice(const Operand& x, const IntList& begin, const IntList& end,
                      const IntList& strides, const StridedSliceOptions& options = {},
                      std::source_location where = std::source_location::current());
@@ -188,6 +195,8 @@ struct UniqueResult {
   Output y;
   Output idx;
 };
+/// Of a vector [n]: `y` [m] and `idx` int32 [n], where y[idx[i]] = x[i] (op Unique). Throws
+/// InvalidArgument when `x` is no vector.
 UniqueResult unique(const Operand& x, const NameOption& options = {},
                     std::source_location where = std::source_location::current());
 

@@ -91,10 +91,12 @@ struct PlaceholderOptions {
 /// size.
 Output placeholder(DType dtype, const PlaceholderOptions& options = {},
                    std::source_location where = std::source_location::current());
+/// The same with the shape as an argument.
 inline Output placeholder(DType dtype, const Dims& shape, const NameOption& options = {},
                           std::source_location where = std::source_location::current()) {
   return placeholder(dtype, PlaceholderOptions{.shape = shape, .name = options.name}, where);
 }
+/// The same with the shape in braces.
 inline Output placeholder(DType dtype, std::initializer_list<Dims::Size> shape,
                           const NameOption& options = {},
                           std::source_location where = std::source_location::current()) {

@@ -18,6 +18,7 @@ namespace assay {
 class Initializer {
  public:
   Initializer() = default;
+  /// From a function of (Shape, DType), or of (Shape, DType, whole Shape).
   template <typename F>
   requires(!std::same_as<std::remove_cvref_t<F>, Initializer> &&
            std::is_invocable_r_v<Output, F&, const Shape&, DType>) Initializer(F make)
@@ -54,6 +55,8 @@ struct UniformInitializerOptions {
   double maxval = 1;
   std::optional<std::int64_t> seed;
 };
+/// Uniform numbers in [minval, maxval), of the variable's dtype; the seed is chosen as
+/// random_uniform() chooses it (tf.random_uniform_initializer).
 Initializer random_uniform_initializer(const UniformInitializerOptions& options = {});
 
 /// Options of the normal initializers.
@@ -62,6 +65,7 @@ struct NormalInitializerOptions {
   double stddev = 1;
   std::optional<std::int64_t> seed;
 };
+/// Normal numbers (tf.random_normal_initializer).
 Initializer random_normal_initializer(const NormalInitializerOptions& options = {});
 /// Normal numbers, those further than two standard deviations from the mean drawn again.
 Initializer truncated_normal_initializer(const NormalInitializerOptions& options = {});
@@ -89,12 +93,15 @@ struct SeedOption {
 /// Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010); what get_variable takes
 /// for floating-point variables when nothing else is said.
 Initializer glorot_uniform_initializer(const SeedOption& options = {});
+/// The same variance, truncated normal.
 Initializer glorot_normal_initializer(const SeedOption& options = {});
 /// Variance 2 / fan_in (He et al. 2015).
 Initializer he_normal(const SeedOption& options = {});
+/// The same variance, uniform.
 Initializer he_uniform(const SeedOption& options = {});
 /// Variance 1 / fan_in (LeCun et al. 1998).
 Initializer lecun_normal(const SeedOption& options = {});
+/// The same variance, uniform.
 Initializer lecun_uniform(const SeedOption& options = {});
 
 /// Options of uniform_unit_scaling_initializer.

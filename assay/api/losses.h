@@ -56,9 +56,11 @@ Output log_loss(const Operand& labels, const Operand& predictions, double epsilo
 Output sigmoid_cross_entropy(const Operand& multi_class_labels, const Operand& logits,
                              const LossOptions& options = {}, double label_smoothing = 0,
                              std::source_location where = std::source_location::current());
+/// For one-hot labels [batch, classes].
 Output softmax_cross_entropy(const Operand& onehot_labels, const Operand& logits,
                              const LossOptions& options = {}, double label_smoothing = 0,
                              std::source_location where = std::source_location::current());
+/// For labels that are class numbers [batch].
 Output sparse_softmax_cross_entropy(const Operand& labels, const Operand& logits,
                                     const LossOptions& options = {},
                                     std::source_location where = std::source_location::current());
@@ -68,6 +70,7 @@ void add_loss(const Output& loss, const std::string& loss_collection = graph_key
 /// The losses collected in the current graph, those whose name begins with `scope`.
 std::vector<Output> get_losses(const std::string& scope = {},
                                const std::string& loss_collection = graph_keys::kLosses);
+/// The penalties that regularizers of variables made, those whose name begins with `scope`.
 std::vector<Output> get_regularization_losses(const std::string& scope = {});
 /// The sum of all losses collected, regularization included unless told otherwise. Throws
 /// InvalidArgument when there are none.

@@ -249,6 +249,7 @@ Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids,
 /// the dimensions listed for each. The sizes summed over must be known.
 Output tensordot(const Operand& a, const Operand& b, int axes, const NameOption& options = {},
                  std::source_location where = std::source_location::current());
+/// The same over the dimensions listed; both lists have one length.
 Output tensordot(const Operand& a, const Operand& b, const std::vector<int>& a_axes,
                  const std::vector<int>& b_axes, const NameOption& options = {},
                  std::source_location where = std::source_location::current());

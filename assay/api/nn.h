@@ -41,6 +41,7 @@ struct LeakyReluOptions {
   float alpha = 0.2F;
   std::string name;
 };
+/// x, or alpha * x below 0 (Maas et al. 2013; op LeakyRelu). Integers are cast to float32.
 Output leaky_relu(const Operand& features, const LeakyReluOptions& options = {},
                   std::source_location where = std::source_location::current());
 
@@ -152,6 +153,9 @@ struct TopK {
   Output values;
   Output indices;
 };
+/// For `input` [..., n], both results are [..., k]; `indices` int32. With `sorted` (the default)
+/// they fall, equal ones in the order of their places; without, the order is not specified (op
+/// TopKV2). Throws InvalidArgument unless 0 <= k <= n.
 TopK top_k(const Operand& input, const Operand& k = 1, const TopKOptions& options = {},
            std::source_location where = std::source_location::current());
 /// For each row of `predictions`, whether the class in `targets` is among the `k` best.

@@ -152,6 +152,7 @@ class Axes {
   Axes(const std::vector<T>& axes) : given_(true), list_(axes) {}
   Axes(const Output& axes) : given_(true), list_(axes) {}
 
+  /// False means all axes; is_scalar() tells 1 from {1}.
   bool given() const { return given_; }
   bool is_scalar() const { return scalar_; }
   /// A scalar is its only entry.
@@ -167,6 +168,7 @@ class Axes {
 /// vector; -1 stands for an unknown size where that is allowed.
 class Dims {
  public:
+  /// A size of any integer type, so that braces need no casts.
   struct Size {
     template <std::integral T>
     Size(T n) : value(static_cast<std::int64_t>(n)) {}

@@ -93,6 +93,10 @@ struct AccidentalHits {
   Output ids;
   Output weights;
 };
+/// For `true_classes` int64 [batch, num_true] and `sampled_candidates` int64 [num_sampled], three
+/// vectors with one entry for each hit: `indices` int32, `ids` int64, `weights` float32 (op
+/// ComputeAccidentalHits). nce_loss and sampled_softmax_loss add the weights to the logits when
+/// told to remove accidental hits.
 AccidentalHits compute_accidental_hits(
     const Operand& true_classes, const Operand& sampled_candidates, std::int64_t num_true,
     const RandomSeedOptions& options = {},

@@ -168,7 +168,9 @@ class Variable {
 /// The variables of the current graph in the collections of these names, in order of making.
 /// `scope` keeps those whose name begins so.
 std::vector<Variable> global_variables(std::string_view scope = {});
+/// Those that optimizers change unless told otherwise.
 std::vector<Variable> trainable_variables(std::string_view scope = {});
+/// Those that are not saved.
 std::vector<Variable> local_variables(std::string_view scope = {});
 /// The variables among the items of a collection of `graph`.
 std::vector<Variable> variables_in(const Graph& graph, const std::string& collection,

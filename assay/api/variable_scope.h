@@ -18,6 +18,7 @@ namespace assay {
 /// the scope around), true, or AUTO_REUSE.
 class Reuse {
  public:
+  /// False inherits from the scope around.
   constexpr Reuse(bool reuse = false) : kind_(reuse ? Kind::kYes : Kind::kNo) {}
   static constexpr Reuse automatic() {
     Reuse r;
@@ -92,6 +93,7 @@ struct VariableScopeOptions {
 /// variables' prefix is not: that is how layers share weights.
 class VariableScope {
  public:
+  /// Opens NAME inside the current variable scope. Options left at their defaults are inherited.
   explicit VariableScope(std::string_view name, const VariableScopeOptions& options = {});
   /// Enters a scope again, wherever one is: its variables' names start anew from its own name.
   explicit VariableScope(const VariableScopeHandle& scope,
@@ -153,6 +155,7 @@ struct VariableOptions {
 Variable get_variable(const std::string& name, std::initializer_list<Dims::Size> shape,
                       const VariableOptions& options = {},
                       std::source_location where = std::source_location::current());
+/// The same with a shape that is not in braces.
 Variable get_variable(const std::string& name, const Dims& shape,
                       const VariableOptions& options = {},
                       std::source_location where = std::source_location::current());

@@ -11,6 +11,7 @@ namespace assay {
 
 /// The variables that get_variable made in a graph, and its variable scopes.
 struct VariableStore {
+  /// A variable, and the source line that made it, for messages.
   struct Entry {
     Variable variable;
     std::source_location where;
@@ -21,12 +22,14 @@ struct VariableStore {
   /// How often a variable scope of a name was opened inside its parent.
   std::map<std::string, int> counts;
 
+  /// Forgets how often the scopes under `name` were opened: they are counted anew.
   void close_subscopes(const std::string& name) {
     for (auto& [key, count] : counts) {
       if (key.starts_with(name + "/")) count = 0;
     }
   }
 
+  /// The graph's own store, made at the first call.
   static VariableStore& of(Graph& graph);
 };
 

@@ -21,6 +21,7 @@ class ByteSource {
   virtual const std::string& path() const = 0;
 };
 
+/// How open_bytes() treats what it finds.
 struct OpenBytesOptions {
   /// An empty file is an error, unless it is expected.
   bool allow_empty = false;
@@ -38,6 +39,7 @@ std::unique_ptr<ByteSource> open_bytes(const std::string& path,
 /// Cuts a source into lines.
 class LineReader {
  public:
+  /// Takes the source over. REQUIRES: not null.
   explicit LineReader(std::unique_ptr<ByteSource> source);
   /// The next line without its "\n" or "\r\n"; false at the end. Throws ResourceExhausted for a
   /// line above `max_line` bytes.
@@ -47,6 +49,7 @@ class LineReader {
   /// Number of the line last returned, from 1.
   std::int64_t line_number() const { return line_number_; }
 
+  /// The longest line, in bytes: 1 GiB.
   static constexpr std::size_t max_line = std::size_t{1} << 30;
 
  private:

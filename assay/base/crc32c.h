@@ -15,6 +15,7 @@ std::uint32_t extend_portable(std::uint32_t crc, const void* data, std::size_t s
 /// The CRC-32C of A and B together, given that of each alone and how long B is.
 std::uint32_t combine(std::uint32_t first, std::uint32_t second, std::uint64_t second_size);
 
+/// The CRC-32C of `bytes`.
 inline std::uint32_t value(std::string_view bytes) {
   return extend(0, bytes.data(), bytes.size());
 }

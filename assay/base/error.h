@@ -37,6 +37,7 @@ std::string_view code_name(Code code);
 /// (empty when none) and the user's source place "file.cc:12" (empty when unknown).
 class Error : public std::exception {
  public:
+  /// what() is made from these once: "Code: message".
   Error(Code code, std::string message, std::string node = {}, std::string where = {});
 
   Code code() const { return code_; }
@@ -64,6 +65,7 @@ template <typename... Args>
   throw Error(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// fail() with InvalidArgument, the code of nearly all mistakes of users.
 template <typename... Args>
 [[noreturn]] void invalid_argument(fmt::format_string<Args...> format, Args&&... args) {
   throw Error(Code::kInvalidArgument, fmt::format(format, std::forward<Args>(args)...));

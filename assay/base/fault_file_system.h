@@ -19,6 +19,7 @@ namespace assay {
 /// count_reads() also opening for reading, read_at and list. Thread-safe.
 class FaultyFileSystem : public FileSystem {
  public:
+  /// What goes wrong at the chosen step.
   enum class Fault {
     kFail,        ///< that step alone does nothing and fails
     kShortWrite,  ///< the same, but an append fails after half of its bytes are written
@@ -26,6 +27,7 @@ class FaultyFileSystem : public FileSystem {
                   ///< half of its bytes first
   };
 
+  /// `base` does the work and must outlive this.
   explicit FaultyFileSystem(FileSystem& base) : base_(base) {}
 
   /// The step (counted from 0) at which it happens, and the errno that a failure reports: EIO,

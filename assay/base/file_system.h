@@ -28,6 +28,7 @@ class ReadableFile {
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
+  /// All of `bytes`, behind what is there. After an error some of them may be written.
   virtual void append(std::string_view bytes) = 0;
   /// Asks the system to begin putting on the disk what was appended, and returns at once: a later
   /// sync() then has less to wait for. Promises nothing and never fails.
@@ -47,6 +48,7 @@ class FileLock {
   virtual const std::string& path() const = 0;
 };
 
+/// What stat() tells of a file or folder; `size` in bytes.
 struct FileInfo {
   bool is_directory = false;
   std::uint64_t size = 0;
@@ -54,6 +56,7 @@ struct FileInfo {
   std::int64_t modified_ns = 0;
 };
 
+/// What open_write() does with a file that is there.
 enum class WriteMode {
   kTruncate,   ///< an existing file loses its content
   kAppend,     ///< an existing file grows
@@ -67,11 +70,14 @@ enum class WriteMode {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
+  /// Throws NotFound when there is no such file.
   virtual std::unique_ptr<ReadableFile> open_read(const std::string& path) = 0;
+  /// Makes the file when it is not there; the folder must be.
   virtual std::unique_ptr<WritableFile> open_write(const std::string& path,
                                                    WriteMode mode = WriteMode::kTruncate) = 0;
   /// Replaces `to` in one step, if it exists.
   virtual void rename(const std::string& from, const std::string& to) = 0;
+  /// Removes one file; NotFound when there is none.
   virtual void remove(const std::string& path) = 0;
   /// Makes the folder and those above it; no error when it exists.
   virtual void make_directories(const std::string& path) = 0;
@@ -89,6 +95,7 @@ class FileSystem {
   /// disk's file system knows no locks.
   virtual std::unique_ptr<FileLock> lock_file(const std::string& path) = 0;
 
+  /// Anything at all at `path`, a folder too.
   bool exists(const std::string& path) { return stat(path).has_value(); }
   bool is_directory(const std::string& path) {
     const auto info = stat(path);

@@ -15,6 +15,7 @@ namespace assay {
 /// not synced. Thread-safe.
 class MemoryFileSystem : public FileSystem {
  public:
+  /// Begins without files.
   MemoryFileSystem();
   ~MemoryFileSystem() override;
 

@@ -19,19 +19,26 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Exit codes: the command failed, or it was called in a wrong way.
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 /// What shells give for a program that Ctrl-C ended.
 inline constexpr int kExitInterrupted = 130;
 
-// Each adds one subcommand to `app`; when it is chosen, `action` becomes what it does. `command`
-// is the whole command line, for messages that repeat it.
+/// Each adds one subcommand to `app`; when it is chosen, `action` becomes what it does. `command`
+/// is the whole command line, for messages that repeat it.
 void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command);
+/// `assay neighbors`.
 void add_neighbors(CLI::App& app, Action& action);
+/// `assay vectors`.
 void add_vectors(CLI::App& app, Action& action);
+/// `assay run`.
 void add_run(CLI::App& app, Action& action);
+/// `assay inspect`.
 void add_inspect(CLI::App& app, Action& action);
+/// `assay checkpoints`, with its own subcommands.
 void add_checkpoints(CLI::App& app, Action& action);
+/// `assay ops`.
 void add_ops(CLI::App& app, Action& action);
 
 /// Accepts whole numbers from `least` to `most`; says nothing in the help.

@@ -8,12 +8,16 @@ namespace assay::cli {
 
 using Json = nlohmann::ordered_json;
 
-// Each reads one kind of file and describes it; "kind" says which it is. They throw what the
-// readers throw.
+/// Each reads one kind of file and describes it; "kind" says which it is. They throw what the
+/// readers throw.
 Json describe_checkpoint(const std::string& prefix);
+/// A GraphDef, MetaGraphDef or SavedModel, binary or text.
 Json describe_graph(const std::string& path);
+/// An event file.
 Json describe_events(const std::string& path);
+/// A TFRecord file.
 Json describe_records(const std::string& path);
+/// A .npy file.
 Json describe_npy(const std::string& path);
 /// The state file "checkpoint" of a folder.
 Json describe_checkpoint_state(const std::string& path);

@@ -50,6 +50,7 @@ struct Value {
 /// A chain of element-wise ops run as one loop: registers count inputs first, then
 /// the ops' results in order.
 struct FusedChain {
+  /// One function of the chain; its result is the register after those before it.
   struct Op {
     const Node* node = nullptr;
     ElementwiseLoop loop = nullptr;
@@ -103,9 +104,11 @@ struct Ir {
   std::vector<InstrId> order;    ///< set by schedule()
   std::int64_t arena_size = 0;
 
+  /// The instruction that yields `v`. REQUIRES: there is one.
   Instr& producer_of(ValueId v) {
     return instrs[static_cast<std::size_t>(values[static_cast<std::size_t>(v)].producer)];
   }
+  /// By number. REQUIRES: in range; not checked.
   Value& value(ValueId v) { return values[static_cast<std::size_t>(v)]; }
   const Value& value(ValueId v) const { return values[static_cast<std::size_t>(v)]; }
   Instr& instr(InstrId i) { return instrs[static_cast<std::size_t>(i)]; }

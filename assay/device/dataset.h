@@ -86,6 +86,7 @@ Tensor dataset_tensor(std::shared_ptr<const Dataset> dataset);
 /// calls are thread-safe.
 class IteratorResource : public Resource {
  public:
+  /// `name` is for messages; every dataset must yield elements of these types and shapes.
   IteratorResource(std::string name, std::vector<DType> output_types,
                    std::vector<PartialShape> output_shapes);
 

@@ -16,6 +16,7 @@ namespace assay {
 /// are.
 class UnigramWeights : public Resource {
  public:
+  /// `range` classes, each of weight 1. REQUIRES: range >= 1.
   explicit UnigramWeights(std::int64_t range) : range_(range) {
     leaves_ = std::bit_ceil(static_cast<std::size_t>(range));
     tree_.assign(2 * leaves_, 0);

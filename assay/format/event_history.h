@@ -17,11 +17,13 @@ namespace assay::format {
 /// (event_accumulator.py). Thread-compatible.
 class EventHistory {
  public:
+  /// One value of a tag.
   struct Point {
     std::int64_t step = 0;
     double wall_time = 0;              ///< seconds since 1970
     std::optional<float> scalar = {};  ///< absent for histograms, images, ...
   };
+  /// All points of a tag that are not void, in the order of the files.
   struct Series {
     std::string type;  ///< "scalar", "histogram", "image", "audio", "tensor" or a plugin's name
     std::vector<Point> points;

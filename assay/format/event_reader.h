@@ -11,6 +11,7 @@ namespace assay::format {
 /// Reads the events of one file, in order. Thread-compatible.
 class EventReader {
  public:
+  /// Throws NotFound when there is no such file; an empty one has no events.
   explicit EventReader(const std::string& path, FileSystem& fs = posix_file_system())
       : reader_(path, fs) {}
 

@@ -8,6 +8,7 @@
 
 namespace assay::format {
 
+/// How an event file is named and dated.
 struct EventWriterOptions {
   /// After the host's name in the file's name.
   std::string filename_suffix = {};
@@ -24,6 +25,7 @@ struct EventWriterOptions {
 /// file is taken when the clock has gone back. Thread-compatible.
 class EventWriter {
  public:
+  /// Makes the file and writes the version event. Throws what the file system says.
   explicit EventWriter(const std::string& folder, const EventWriterOptions& options = {});
 
   /// The time is the clock's when the event has none.
@@ -32,6 +34,7 @@ class EventWriter {
   void write_bytes(std::string_view event) { writer_->write(event); }
   /// Hands all events to the operating system: readers see them.
   void flush() { writer_->flush(); }
+  /// Returns when all events are on the disk.
   void sync() { writer_->sync(); }
   void close() { writer_->close(); }
   const std::string& path() const { return writer_->path(); }

@@ -17,11 +17,13 @@ class Histogram {
 
   /// REQUIRES: finite values.
   void add(double value);
+  /// add() for each, as a double.
   template <typename T>
   void add_all(std::span<const T> values) {
     for (const T& v : values) add(static_cast<double>(v));
   }
 
+  /// Of the values added so far.
   double min() const { return min_; }
   double max() const { return max_; }
   double num() const { return num_; }

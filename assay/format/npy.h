@@ -17,6 +17,7 @@ Tensor npy_from_bytes(std::string_view bytes, std::string_view what);
 /// for types that NumPy lacks (string, bfloat16, resource).
 std::string npy_to_bytes(const Tensor& tensor);
 
+/// The tensor in a .npy file. Throws NotFound, and what npy_from_bytes() throws, with the path.
 Tensor read_npy(const std::string& path, FileSystem& fs = posix_file_system());
 
 /// The file is there whole or not at all.

@@ -17,12 +17,14 @@ inline constexpr std::uint64_t kMaxRecordBytes = (std::uint64_t{1} << 31) - 1;
 /// events.md). Records are collected and written in pieces; thread-compatible.
 class RecordWriter {
  public:
+  /// Appends to `file` at its end. REQUIRES: not null.
   explicit RecordWriter(std::unique_ptr<WritableFile> file);
   /// Closes the file if close() was not called, errors unseen.
   ~RecordWriter();
   RecordWriter(const RecordWriter&) = delete;
   RecordWriter& operator=(const RecordWriter&) = delete;
 
+  /// Adds a record; any bytes up to kMaxRecordBytes.
   void write(std::string_view record);
   /// Hands all records to the operating system. When that fails part of the way, a later flush
   /// goes on where it stopped only as far as the file system says; the error is the caller's.
@@ -44,12 +46,14 @@ class RecordWriter {
 /// Reads a TFRecord file, plain or gzip'd, from the beginning. Thread-compatible.
 class RecordReader {
  public:
+  /// What a read() found.
   enum class Status {
     kRecord,
     kEnd,        ///< after the last record; a later read() finds what was appended since
     kTruncated,  ///< the file ends inside a record; a later read() may find the rest
   };
 
+  /// Opens the file, which may be empty; throws what open_bytes() throws.
   explicit RecordReader(const std::string& path, FileSystem& fs = posix_file_system());
   explicit RecordReader(std::unique_ptr<ByteSource> source);
 

@@ -34,6 +34,7 @@ Shape shape_from_proto(const proto::TensorShapeProto& message, std::string_view 
 /// Throws InvalidArgument for a size below -1.
 PartialShape partial_shape_from_proto(const proto::TensorShapeProto& message,
                                       std::string_view what);
+/// Writes the sizes; an unknown one as -1, an unknown rank as such.
 void shape_to_proto(const Shape& shape, proto::TensorShapeProto& message);
 void shape_to_proto(const PartialShape& shape, proto::TensorShapeProto& message);
 

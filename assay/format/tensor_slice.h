@@ -13,6 +13,7 @@ namespace assay::format {
 
 /// A box inside a tensor: where it begins and how long it is along each axis.
 struct TensorSlice {
+  /// Where the box lies along one axis, in elements.
   struct Extent {
     std::int64_t start = 0;
     std::int64_t length = -1;  ///< -1: the whole axis
@@ -22,12 +23,14 @@ struct TensorSlice {
 
   /// "0,5:-": axis 0 from 0, 5 long; axis 1 whole. Throws InvalidArgument.
   static TensorSlice parse(std::string_view text);
+  /// The text that parse() reads.
   std::string str() const;
   /// The shape of the box in a tensor of shape `full`; throws InvalidArgument when it does not
   /// lie inside.
   Shape shape_in(const Shape& full) const;
   bool is_full(const Shape& full) const { return shape_in(full) == full; }
 
+  /// From and to the message that a bundle's index keeps.
   static TensorSlice from_proto(const proto::TensorSliceProto& message);
   void to_proto(proto::TensorSliceProto& message) const;
   bool operator==(const TensorSlice&) const = default;
@@ -45,6 +48,7 @@ std::optional<ShapeAndSlice> parse_shape_and_slice(std::string_view text);
 /// The key of a slice in a bundle's index: '\0', the name and the extents, in a coding that sorts.
 std::string encode_slice_key(std::string_view name, const TensorSlice& slice);
 
+/// What a slice's key in a bundle's index says: the tensor's name and the box.
 struct SliceKey {
   std::string name;
   TensorSlice slice;

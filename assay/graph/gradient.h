@@ -64,6 +64,7 @@ class NodeBuilder {
 /// gradients of those inputs that have any; the others stay absent.
 class GradientContext : public NodeBuilder {
  public:
+  /// `grad_outputs` has one entry for each output of `node`.
   GradientContext(Node& node, std::vector<Gradient> grad_outputs);
 
   using NodeBuilder::node;
@@ -80,6 +81,7 @@ class GradientContext : public NodeBuilder {
     return grad_outputs_.at(static_cast<std::size_t>(i));
   }
 
+  /// Sets the gradient of an input; a second one replaces the first.
   void set(int input, Gradient gradient) {
     grad_inputs_.at(static_cast<std::size_t>(input)) = gradient;
   }

@@ -12,6 +12,7 @@ namespace assay {
 /// The version of the GraphDef vocabulary that we write: TensorFlow 1.15's.
 inline constexpr int kGraphDefProducer = 134;
 
+/// What to_graph_def() writes besides the nodes.
 struct GraphDefOptions {
   /// Adds each node's output shapes as the attribute `_output_shapes`, which TensorBoard shows.
   bool add_shapes = false;
@@ -23,6 +24,7 @@ struct GraphDefOptions {
 /// by name; with the function library and versions of what was imported.
 proto::GraphDef to_graph_def(const Graph& graph, const GraphDefOptions& options = {});
 
+/// How import_graph_def() names and connects the nodes.
 struct ImportOptions {
   /// A name scope for the imported nodes, made unique (tf.import_graph_def's `name`); "" keeps
   /// the names as they are. A name that the graph has already gets "_1", ...
@@ -35,6 +37,7 @@ struct ImportOptions {
   std::string source = "GraphDef";
 };
 
+/// What import_graph_def() made.
 struct ImportResult {
   /// The scope that the nodes were put in, with a final slash; "" for none.
   std::string scope;

@@ -33,6 +33,7 @@ proto::GraphDef load_graph_def(const std::string& path, FileSystem& fs = posix_f
 /// Writes text when the path ends in ".pbtxt", binary otherwise; atomically.
 void write_graph_file(const proto::GraphDef& def, const std::string& path,
                       FileSystem& fs = posix_file_system());
+/// The same for a MetaGraphDef.
 void write_graph_file(const proto::MetaGraphDef& def, const std::string& path,
                       FileSystem& fs = posix_file_system());
 

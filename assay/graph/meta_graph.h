@@ -8,6 +8,7 @@
 
 namespace assay {
 
+/// What to_meta_graph_def() writes besides the nodes.
 struct MetaGraphOptions {
   /// As in GraphDefOptions; TensorFlow writes shapes into every MetaGraphDef.
   bool add_shapes = true;
@@ -29,6 +30,7 @@ using CollectionReader = std::function<std::optional<CollectionItem>(
     Graph& graph, const std::string& collection, const std::string& bytes,
     const std::string& scope)>;
 
+/// What import_meta_graph_def() made and found.
 struct MetaGraphImport {
   ImportResult nodes;
   /// How the graph saves and restores, when the file says it. Names are as in the file.

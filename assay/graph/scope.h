@@ -13,6 +13,7 @@ namespace assay {
 /// unique scope ("a", then "a_1"); "a/" re-enters exactly "a"; "" goes to the top level.
 class NameScope {
  public:
+  /// In the thread's current graph, or in `graph`, which must outlive it.
   explicit NameScope(std::string_view name) : NameScope(current_graph(), name) {}
   NameScope(Graph& graph, std::string_view name);
   ~NameScope();
@@ -31,6 +32,7 @@ class NameScope {
 /// Nodes made while it lives run after `nodes` (tf.control_dependencies).
 class ControlDependencies {
  public:
+  /// Added to those of the scopes around it.
   explicit ControlDependencies(std::vector<Node*> nodes);
   ControlDependencies(Graph& graph, std::vector<Node*> nodes);
   /// Clears all control dependencies (and nothing else) while it lives:
@@ -49,6 +51,7 @@ class ControlDependencies {
 /// Throws InvalidArgument for what is no device.
 class DeviceScope {
  public:
+  /// In the thread's current graph, or in `graph`, which must outlive it.
   explicit DeviceScope(std::string_view device) : DeviceScope(current_graph(), device) {}
   DeviceScope(Graph& graph, std::string_view device);
   ~DeviceScope();
@@ -79,6 +82,7 @@ class ColocateWith {
 /// Every public function that builds nodes opens one with its defaulted source_location.
 class PlaceScope {
  public:
+  /// Changes nothing when one is open on this thread already.
   explicit PlaceScope(const std::source_location& where);
   ~PlaceScope();
   PlaceScope(const PlaceScope&) = delete;

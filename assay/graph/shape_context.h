@@ -19,10 +19,12 @@ class ShapeContext {
   /// Gives an int vector input's value as far as known (-1: unknown entry). May be empty.
   using ShapeValueFn = std::function<PartialShape(int input)>;
 
+  /// `inputs` has one shape for each input; the outputs' shapes are unknown at first.
   ShapeContext(const Node& node, std::vector<PartialShape> inputs, ValueFn value = {},
                ShapeValueFn shape_value = {});
 
   const Node& node() const { return node_; }
+  /// As Node::attr().
   template <typename T>
   T attr(std::string_view name) const {
     return node_.attr<T>(name);
@@ -40,6 +42,7 @@ class ShapeContext {
   std::optional<std::int64_t> input_as_int(int i) const;
 
   int num_outputs() const { return static_cast<int>(outputs_.size()); }
+  /// What the shape function finds; REQUIRES: 0 <= i < num_outputs().
   void set_output(int i, PartialShape shape) {
     outputs_.at(static_cast<std::size_t>(i)) = std::move(shape);
   }

@@ -10,6 +10,8 @@ namespace assay {
 class SimilarNames {
  public:
   explicit SimilarNames(std::string_view wanted) : wanted_(wanted) {}
+  /// Keeps the name if it is among the three nearest; letters' case counts nothing, and names above
+  /// 256 bytes are passed over.
   void consider(std::string_view candidate);
   /// At most three, nearest first.
   std::vector<std::string> best() const;

@@ -55,6 +55,7 @@ inline bool is_plain(DType dtype) {
   return dtype != DType::kString && dtype != DType::kResource && dtype != DType::kVariant;
 }
 
+/// The elements as T, which is not compared with the dtype: for types of the same size.
 template <typename T>
 const T* raw_as(const Tensor& t) {
   return static_cast<const T*>(t.raw());
@@ -102,6 +103,7 @@ inline std::int64_t add_sizes(std::int64_t x, std::int64_t y) {
   if (__builtin_add_overflow(x, y, &sum)) invalid_argument("size {} + {} is too large", x, y);
   return sum;
 }
+/// The same for x * y.
 inline std::int64_t multiply_sizes(std::int64_t x, std::int64_t y) {
   std::int64_t product = 0;
   if (__builtin_mul_overflow(x, y, &product)) invalid_argument("size {} * {} is too large", x, y);

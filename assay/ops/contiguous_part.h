@@ -16,12 +16,16 @@ std::optional<ViewPart> contiguous_block(int input, const Shape& shape,
 
 /// The view functions of Slice, StridedSlice, Split and Unpack.
 std::optional<ViewPart> slice_view(const ViewQuery& query);
+/// For StridedSlice.
 std::optional<ViewPart> strided_slice_view(const ViewQuery& query);
+/// For Split.
 std::optional<ViewPart> split_view(const ViewQuery& query);
+/// For Unpack.
 std::optional<ViewPart> unpack_view(const ViewQuery& query);
 
 /// The join functions of ConcatV2 and Pack.
 std::optional<std::vector<std::int64_t>> concat_v2_join(const ViewQuery& query);
+/// For Pack.
 std::optional<std::vector<std::int64_t>> pack_join(const ViewQuery& query);
 
 /// The view function of reductions: with no axes, the input itself.

@@ -37,6 +37,7 @@ class DatasetBase : public Dataset, public std::enable_shared_from_this<Self> {
 
 /// The value of scalar input `i`; throws InvalidArgument that names it when it is none.
 std::int64_t scalar_input(const KernelContext& ctx, int i, const char* name);
+/// The same for a bool.
 bool bool_input(const KernelContext& ctx, int i, const char* name);
 
 /// A kernel whose output is a scalar that points at a dataset, which it gives the node's name.
@@ -69,6 +70,7 @@ std::unique_ptr<Kernel> dataset_kernel(const KernelInit& init) {
 
 /// The attributes that every dataset op has.
 std::vector<DType> output_types(const KernelInit& init);
+/// The shapes of an element's components.
 std::vector<PartialShape> output_shapes(const KernelInit& init);
 
 /// Shape function: a scalar out; inputs from the second on are scalars too.
@@ -76,11 +78,12 @@ void dataset_shape(ShapeContext& c);
 /// Shape function: a scalar out.
 void source_dataset_shape(ShapeContext& c);
 
-// Iterator states. Reading throws DataLoss when there is no such entry or it is of another type.
+/// Iterator states. Reading throws DataLoss when there is no such entry or it is of another type.
 void save_int(IteratorState& state, const std::string& name, std::int64_t value);
 std::int64_t restore_int(const IteratorState& state, const std::string& name);
 /// The same, not negative.
 std::int64_t restore_count(const IteratorState& state, const std::string& name);
+/// The same for a string, and for the tensors of an element.
 void save_text(IteratorState& state, const std::string& name, std::string value);
 std::string restore_text(const IteratorState& state, const std::string& name);
 void save_element(IteratorState& state, const std::string& name,

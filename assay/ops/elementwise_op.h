@@ -20,6 +20,7 @@ template <cpu::UnaryOp Op>
 ElementwiseLoop unary_loop_of(DType dtype) {
   return cpu::unary_loop(Op, dtype);
 }
+/// The same for two inputs.
 template <cpu::BinaryOp Op>
 ElementwiseLoop binary_loop_of(DType dtype) {
   return cpu::binary_loop(Op, dtype);

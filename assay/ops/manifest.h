@@ -4,7 +4,7 @@
 
 namespace assay {
 
-// One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
+/// One function for each op family; its file under assay/ops/ has the same name. Kept sorted.
 void register_add_n(OpRegistry& registry);
 void register_bincount(OpRegistry& registry);
 void register_bitwise(OpRegistry& registry);

@@ -7,6 +7,7 @@
 /// How the ops over segments put rows together: an identity and an in-place step for each.
 namespace assay::ops {
 
+/// Adds rows; begins with 0.
 template <typename T>
 struct SumRows {
   static constexpr T identity() { return T{0}; }
@@ -15,6 +16,7 @@ struct SumRows {
   }
 };
 
+/// Multiplies rows element by element; begins with 1.
 template <typename T>
 struct ProdRows {
   static constexpr T identity() { return T{1}; }
@@ -23,6 +25,7 @@ struct ProdRows {
   }
 };
 
+/// Keeps the larger, element by element; begins with the lowest number of T.
 template <typename T>
 struct MaxRows {
   static constexpr T identity() { return std::numeric_limits<T>::lowest(); }
@@ -31,6 +34,7 @@ struct MaxRows {
   }
 };
 
+/// Keeps the smaller, element by element; begins with the largest number of T.
 template <typename T>
 struct MinRows {
   static constexpr T identity() { return std::numeric_limits<T>::max(); }

@@ -16,6 +16,7 @@ class StridedCopy {
   /// More than kMaxRank, because reshapes on the way (tile, space to batch) split dimensions.
   static constexpr int kMaxDims = 24;
 
+  /// Adds a dimension inside those before. REQUIRES: no more than kMaxDims.
   void add_dim(std::int64_t size, std::int64_t from_stride, std::int64_t to_stride);
   /// Moves the elements. REQUIRES: source and target do not overlap, and no element of the target
   /// is written twice.

@@ -20,6 +20,7 @@ struct StridedSliceMasks {
 /// A StridedSlice worked out for an input shape: for each dimension of the input where it starts,
 /// how it steps and how many entries it takes; and the shape of the result.
 struct StridedSliceSpec {
+  /// The most entries of begin, end and strides: a mask has a bit for each.
   static constexpr int kMaxEntries = 32;
 
   int rank = 0;

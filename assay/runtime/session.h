@@ -20,6 +20,7 @@ namespace assay {
 struct Feed {
   Output target;
   Tensor value;
+  /// Dtype and shape are compared when it is run, not here.
   Feed(Output target, Tensor value) : target(target), value(std::move(value)) {}
   /// A number, converted to the target's dtype (a scalar). Throws InvalidArgument when an integer
   /// dtype cannot hold it.
@@ -77,11 +78,13 @@ class Callable {
 /// what was asked. Thread-safe: runs that only read go side by side, runs that write run alone.
 class Session {
  public:
+  /// Throws InvalidArgument for a negative number of threads. The graph must outlive the session.
   explicit Session(SessionOptions options = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  /// What the options said, or chose: the graph, and how many threads there are.
   Graph& graph() const;
   int threads() const;
 
@@ -96,6 +99,8 @@ class Session {
   }
   void run(Node* target, const std::vector<Feed>& feeds = {}) { run(feeds, {}, {target}); }
 
+  /// Prepares a run of `options.fetches` and `options.targets`, which takes the values of
+  /// `options.feeds` in their order.
   Callable make_callable(CallableOptions options);
 
   /// The session's variables, random states and iterators.

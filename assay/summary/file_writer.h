@@ -22,6 +22,7 @@ enum class SessionStatus {
   kCheckpoint = 3,
 };
 
+/// What a FileWriter writes first, and how often it flushes.
 struct FileWriterOptions {
   /// Written at once, as by add_graph() and add_meta_graph().
   const Graph* graph = nullptr;

@@ -10,6 +10,7 @@
 
 namespace assay::summary {
 
+/// Where a summary is collected and how its tag is grouped.
 struct SummaryOptions {
   /// The collections that the summary joins.
   std::vector<std::string> collections = {graph_keys::kSummaries};
@@ -27,6 +28,7 @@ Output scalar(std::string_view name, Output tensor, const SummaryOptions& option
 Output histogram(std::string_view name, Output values, const SummaryOptions& options = {},
                  std::source_location where = std::source_location::current());
 
+/// Options of merge; by default the merged summary joins no collection.
 struct MergeOptions {
   std::vector<std::string> collections = {};
   std::string name = {};

@@ -38,6 +38,7 @@ enum class DType : int {
   kUInt64 = 23,
 };
 
+/// The types under the names that tf.float32 and its like have; `boolean` is tf.bool.
 inline constexpr DType float32 = DType::kFloat;
 inline constexpr DType float64 = DType::kDouble;
 inline constexpr DType int8 = DType::kInt8;
@@ -49,22 +50,29 @@ inline constexpr DType uint16 = DType::kUInt16;
 inline constexpr DType boolean = DType::kBool;
 inline constexpr DType string = DType::kString;
 
+/// Whether it is a reference type: what the output of a VariableV2 has, its code 100 above the
+/// value's.
 constexpr bool is_ref(DType t) {
   return static_cast<int>(t) > 100;
 }
+/// The type of the value: `t` itself unless it is a reference type.
 constexpr DType base_dtype(DType t) {
   return is_ref(t) ? static_cast<DType>(static_cast<int>(t) - 100) : t;
 }
+/// The reference type of `t`; `t` itself when it is one.
 constexpr DType ref_dtype(DType t) {
   return is_ref(t) ? t : static_cast<DType>(static_cast<int>(t) + 100);
 }
+/// float16, bfloat16, float32 or float64; no reference type.
 constexpr bool is_floating(DType t) {
   return t == DType::kFloat || t == DType::kDouble || t == DType::kHalf || t == DType::kBFloat16;
 }
+/// Signed or unsigned, 8 to 64 bits; neither bool, quantized nor reference types.
 constexpr bool is_integer(DType t) {
   return t == DType::kInt8 || t == DType::kInt16 || t == DType::kInt32 || t == DType::kInt64 ||
          t == DType::kUInt8 || t == DType::kUInt16 || t == DType::kUInt32 || t == DType::kUInt64;
 }
+/// complex64 or complex128; no reference type.
 constexpr bool is_complex(DType t) {
   return t == DType::kComplex64 || t == DType::kComplex128;
 }
@@ -86,6 +94,7 @@ DType dtype_from_name(std::string_view name);
 struct Half {
   std::uint16_t bits = 0;
   Half() = default;
+  /// Rounds to nearest, ties to even; NaN stays NaN.
   explicit Half(float value);
   explicit operator float() const;
   bool operator==(const Half&) const = default;
@@ -95,6 +104,7 @@ struct Half {
 struct BFloat16 {
   std::uint16_t bits = 0;
   BFloat16() = default;
+  /// Rounds to nearest, ties to even; NaN stays NaN.
   explicit BFloat16(float value);
   explicit operator float() const;
   bool operator==(const BFloat16&) const = default;

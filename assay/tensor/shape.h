@@ -24,17 +24,20 @@ class Shape {
   explicit Shape(const std::vector<std::int64_t>& dims) : Shape(std::span(dims)) {}
 
   int rank() const { return rank_; }
+  /// REQUIRES for dim() and []: 0 <= i < rank().
   std::int64_t dim(int i) const { return dims_[static_cast<std::size_t>(i)]; }
   std::int64_t operator[](int i) const { return dim(i); }
   std::span<const std::int64_t> dims() const {
     return {dims_.data(), static_cast<std::size_t>(rank_)};
   }
+  /// The product of the sizes: 1 for a scalar.
   std::int64_t num_elements() const {
     std::int64_t n = 1;
     for (int i = 0; i < rank_; ++i) n *= dims_[static_cast<std::size_t>(i)];
     return n;
   }
   bool is_scalar() const { return rank_ == 0; }
+  /// These throw InvalidArgument as the constructors do. REQUIRES for set_dim: 0 <= i < rank().
   void set_dim(int i, std::int64_t size);
   void add_dim(std::int64_t size);
 
@@ -67,6 +70,7 @@ class PartialShape {
   PartialShape(const Shape& shape)
       : dims_(std::vector<std::int64_t>(shape.dims().begin(), shape.dims().end())) {}
 
+  /// Not even the rank is known; and rank 0.
   static PartialShape unknown() { return {}; }
   static PartialShape scalar() { return PartialShape(std::vector<std::int64_t>{}); }
   /// Throws InvalidArgument for a rank that no tensor has.

@@ -21,10 +21,12 @@ class Buffer {
   /// `count` default-constructed objects of kString, kResource or kVariant.
   static Buffer* allocate_objects(DType dtype, std::size_t count);
 
+  /// One holder more or less; the last one frees the memory. Thread-safe.
   void ref() { count_.fetch_add(1, std::memory_order_relaxed); }
   void unref() {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
+  /// Whether there is one holder alone, who may write.
   bool unique() const { return count_.load(std::memory_order_acquire) == 1; }
   void* data() { return data_; }
   std::size_t size() const { return size_; }
@@ -92,6 +94,7 @@ class Tensor {
   /// All elements zero (false, empty string).
   static Tensor zeros(DType dtype, const Shape& shape);
 
+  /// False for a default Tensor, which has dtype kInvalid.
   bool defined() const { return dtype_ != DType::kInvalid; }
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
@@ -102,6 +105,7 @@ class Tensor {
     return static_cast<std::size_t>(num_elements()) * dtype_size(dtype_);
   }
 
+  /// The first byte of the elements, or the first object of kString, kResource and kVariant.
   void* raw() { return data_; }
   const void* raw() const { return data_; }
   /// Elements; an internal error when T is not the dtype's type. kVariant holds ResourceHandles
@@ -157,6 +161,7 @@ class Tensor {
   /// "float32[2,3] [[1 2 3] [4 5 6]]", shortened after `max_elements` numbers.
   std::string str(std::int64_t max_elements = 16) const;
 
+  /// Exchanges buffers, shapes and dtypes; copies no element.
   void swap(Tensor& other) noexcept {
     std::swap(buffer_, other.buffer_);
     std::swap(data_, other.data_);

@@ -12,6 +12,7 @@
 
 namespace assay::train {
 
+/// What copy_checkpoint() takes along.
 struct CopyOptions {
   /// Leaves out what the checkpoint holds besides variables ("_assay/...").
   bool variables_only = false;
@@ -23,6 +24,7 @@ struct CopyOptions {
   std::function<std::string(const std::string& name)> rename = {};
 };
 
+/// What was copied; `bytes` are those of the values.
 struct CopyReport {
   std::int64_t tensors = 0;
   std::uint64_t bytes = 0;

@@ -33,6 +33,7 @@ class CheckpointReader {
   std::shared_ptr<const format::CheckpointReader> reader_;
 };
 
+/// CheckpointReader's constructor under TensorFlow's name.
 inline CheckpointReader load_checkpoint(const std::string& prefix_or_dir,
                                         FileSystem& file_system = posix_file_system()) {
   return CheckpointReader(prefix_or_dir, file_system);

@@ -27,6 +27,8 @@ Output inverse_time_decay(const Operand& learning_rate, const Operand& global_st
                           const DecayOptions& options = {},
                           std::source_location where = std::source_location::current());
 
+/// The rate that polynomial_decay() ends with, and the power of what is left of the way (1: a
+/// straight line).
 struct PolynomialDecayOptions {
   Operand end_learning_rate = 0.0001;
   Operand power = 1.0;
@@ -39,6 +41,7 @@ Output polynomial_decay(const Operand& learning_rate, const Operand& global_step
                         const Operand& decay_steps, const PolynomialDecayOptions& options = {},
                         std::source_location where = std::source_location::current());
 
+/// Options of cosine_decay.
 struct CosineDecayOptions {
   /// The least rate as a part of the first.
   double alpha = 0;

@@ -94,6 +94,7 @@ struct TrainResult {
 /// Not thread-safe.
 class Model {
  public:
+  /// Makes the model's own empty graph.
   Model();
   virtual ~Model();
   Model(const Model&) = delete;

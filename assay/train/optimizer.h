@@ -28,15 +28,18 @@ struct GradientAndVariable {
   Variable variable;
 };
 
+/// How compute_gradients() makes gradients (tf.train.Optimizer.compute_gradients).
 struct ComputeGradientsOptions {
   /// Empty: the trainable variables of the graph.
   std::vector<Variable> var_list = {};
   GateGradients gate_gradients = GateGradients::kOp;
+  /// Puts each gradient node where its forward node is (`_class`).
   bool colocate_gradients_with_ops = false;
   /// The gradient of the loss itself; ones when absent.
   Output grad_loss = {};
 };
 
+/// What apply_gradients() does besides the updates.
 struct ApplyGradientsOptions {
   /// Incremented by one once the variables are updated.
   std::optional<Variable> global_step = {};
@@ -44,6 +47,7 @@ struct ApplyGradientsOptions {
   std::string name = {};
 };
 
+/// The two above in one: each field means what it means there.
 struct MinimizeOptions {
   std::optional<Variable> global_step = {};
   std::vector<Variable> var_list = {};

@@ -7,6 +7,8 @@
 
 namespace assay::train {
 
+/// `use_locking` is written as the ops' attribute and changes nothing here, where a run that writes
+/// runs alone; `name` is the step's name scope. So for all optimizers.
 struct GradientDescentOptions {
   bool use_locking = false;
   std::string name = "GradientDescent";
@@ -30,6 +32,7 @@ class GradientDescentOptimizer : public Optimizer {
   Output learning_rate_t_;
 };
 
+/// With `use_nesterov`, the gradient is taken one step ahead (Sutskever et al. 2013).
 struct MomentumOptions {
   bool use_locking = false;
   std::string name = "Momentum";
@@ -43,6 +46,7 @@ class MomentumOptimizer : public OneOpOptimizer {
   MomentumOptimizer(Operand learning_rate, Operand momentum, const MomentumOptions& options = {});
 };
 
+/// `initial_accumulator_value` is what every accumulator holds at first; it must be positive.
 struct AdagradOptions {
   double initial_accumulator_value = 0.1;
   bool use_locking = false;
@@ -56,6 +60,8 @@ class AdagradOptimizer : public OneOpOptimizer {
   explicit AdagradOptimizer(Operand learning_rate, const AdagradOptions& options = {});
 };
 
+/// Rates at which the averages of the gradient (`beta1`) and of its square (`beta2`) decay, and
+/// what is added to the square root (`epsilon`): numbers or scalar tensors.
 struct AdamOptions {
   Operand beta1 = 0.9;
   Operand beta2 = 0.999;

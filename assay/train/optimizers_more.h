@@ -7,6 +7,8 @@
 
 namespace assay::train {
 
+/// `decay` is the rate of the moving averages, `epsilon` is added under the square root: numbers or
+/// scalar tensors.
 struct RMSPropOptions {
   Operand decay = 0.9;
   Operand momentum = 0.0;
@@ -25,6 +27,8 @@ class RMSPropOptimizer : public OneOpOptimizer {
   explicit RMSPropOptimizer(Operand learning_rate, const RMSPropOptions& options = {});
 };
 
+/// `rho` is the rate of both moving averages, `epsilon` is added under the square roots: numbers or
+/// scalar tensors.
 struct AdadeltaOptions {
   Operand rho = 0.95;
   Operand epsilon = 1e-8;

@@ -13,6 +13,7 @@ class ProgressMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
+  /// `first_step` and `epoch` are where training goes on from.
   ProgressMeter(const TrainOptions& options, std::int64_t first_step, std::int64_t epoch);
 
   /// Counts a step and its loss.

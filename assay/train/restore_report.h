@@ -25,14 +25,17 @@ struct RestoreOptions {
 
 /// What a restore found, variable by variable.
 struct RestoreReport {
+  /// A variable and the tensor it was given.
   struct Matched {
     std::string variable;  ///< its name in the graph
     std::string stored;    ///< the tensor's name in the checkpoint
   };
+  /// A variable for which the checkpoint has no tensor.
   struct Missing {
     std::string variable;
     std::vector<std::string> nearest;  ///< names in the checkpoint, most alike first
   };
+  /// A variable whose tensor has another dtype or shape.
   struct Differs {
     std::string variable;
     std::string stored;

@@ -81,6 +81,7 @@ CheckpointFacts read_facts(const std::string& prefix,
 void pin_checkpoint(const std::string& prefix, FileSystem& file_system = posix_file_system());
 /// Removes the pin, if there is one.
 void unpin_checkpoint(const std::string& prefix, FileSystem& file_system = posix_file_system());
+/// Whether the file PREFIX.pin is there.
 bool is_pinned(const std::string& prefix, FileSystem& file_system = posix_file_system());
 
 }  // namespace assay::train

@@ -23,6 +23,7 @@ namespace assay::train {
 /// variables by name and never asks for them.
 inline constexpr const char* kReservedPrefix = "_assay/";
 
+/// What a Saver saves, under which names, and which checkpoints it keeps.
 struct SaverOptions {
   /// The variables to save, under their own names; empty: all global (and saveable) variables.
   /// The parts of a partitioned variable are saved as parts of one tensor.
@@ -64,6 +65,8 @@ struct SaverOptions {
 class StepNumber {
  public:
   StepNumber() = default;
+  /// A variable's or tensor's value is read by get(), in the session that saves; InvalidArgument
+  /// unless it is one integer.
   template <std::integral T>
   StepNumber(T number) : value_(static_cast<std::int64_t>(number)) {}
   StepNumber(const Variable& variable) : value_(variable.state()->snapshot()) {}
@@ -76,6 +79,7 @@ class StepNumber {
   std::variant<std::monostate, std::int64_t, Output> value_;
 };
 
+/// What one save() writes besides the variables, and whether it waits.
 struct SaveOptions {
   /// Appended to the path as "-STEP".
   StepNumber global_step = {};
@@ -151,6 +155,7 @@ class Saver {
   void set_last_checkpoints_with_times(std::vector<std::pair<std::string, double>> checkpoints);
   /// Takes charge of those of `prefixes` that are there.
   void recover_last_checkpoints(const std::vector<std::string>& prefixes);
+  /// As SaverOptions::max_to_keep, from the next save on.
   void set_max_to_keep(int max_to_keep);
   /// What is kept, max_to_keep and keep_checkpoint_every_n_hours included.
   void set_retention(const RetentionRules& rules);
@@ -175,6 +180,7 @@ struct ExportMetaGraphOptions {
   /// Only what is under this name scope, which is left out of the names. Inputs from outside are
   /// marked as unbound.
   std::string export_scope = {};
+  /// Drops the nodes' devices.
   bool clear_devices = false;
   /// Leaves out nodes of other savers.
   bool clear_extraneous_savers = false;
@@ -185,6 +191,7 @@ struct ExportMetaGraphOptions {
 
 /// The graph, its collections and the saver as an encoded MetaGraphDef.
 std::string export_meta_graph(const Graph& graph, const ExportMetaGraphOptions& options = {});
+/// The same with the saver as the only option; null: none.
 inline std::string export_meta_graph(const Graph& graph, const Saver* saver) {
   return export_meta_graph(graph, ExportMetaGraphOptions{.saver = saver});
 }
@@ -193,9 +200,11 @@ void export_meta_graph_to(const std::string& filename, const Graph& graph,
                           const ExportMetaGraphOptions& options = {},
                           FileSystem& file_system = posix_file_system());
 
+/// How import_meta_graph() names and places the nodes.
 struct ImportMetaGraphOptions {
   /// Names get this prefix.
   std::string import_scope = {};
+  /// Drops the nodes' devices.
   bool clear_devices = false;
   /// Where the file is, and the saver's checkpoints; null: the machine's own files.
   FileSystem* file_system = nullptr;

@@ -60,6 +60,7 @@ struct ResolvedSaver {
   bool writes_v1 = false;
 };
 
+/// Follows the nodes. Throws NotFound when one that `nodes` names is not in the graph.
 ResolvedSaver resolve_saver(const Graph& graph, const SaverNodes& nodes);
 
 }  // namespace assay::train

@@ -19,6 +19,7 @@ namespace assay {
 /// One call of Model::train(): sets the session up, steps, reports, saves.
 class TrainLoop {
  public:
+  /// Both must outlive the loop.
   TrainLoop(Model& model, const TrainOptions& options);
   /// Waits for a save under way before the run folder is given back: after an error too.
   ~TrainLoop();

@@ -23,6 +23,7 @@ struct GemmShape {
 /// depend on the pool. Thread-safe; copies share the primitives.
 class Gemm {
  public:
+  /// Makes the primitives, which takes a while: prepare once, run often.
   explicit Gemm(const GemmShape& shape);
   const GemmShape& shape() const { return shape_; }
   /// C does not overlap A or B.
@@ -36,8 +37,10 @@ class Gemm {
 
 /// The same for other types: float64, int32 and int64 (which wrap around), by blocked loops.
 void gemm(const GemmShape& shape, const double* a, const double* b, double* c, ThreadPool& pool);
+/// For int32.
 void gemm(const GemmShape& shape, const std::int32_t* a, const std::int32_t* b, std::int32_t* c,
           ThreadPool& pool);
+/// For int64.
 void gemm(const GemmShape& shape, const std::int64_t* a, const std::int64_t* b, std::int64_t* c,
           ThreadPool& pool);
 

@@ -17,7 +17,7 @@ namespace assay::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// out[0..n) = v's first lane's value.
+/// out[0..n) = v's first lane's value.
 template <class D, class V>
 HWY_INLINE void Fill(D d, V v, hn::TFromD<D>* out, std::int64_t n) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -26,7 +26,7 @@ HWY_INLINE void Fill(D d, V v, hn::TFromD<D>* out, std::int64_t n) {
   if (i < n) hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(n - i)), d, out + i);
 }
 
-// Body: V operator()(D, V). A lane's result depends on that lane alone.
+/// Body: V operator()(D, V). A lane's result depends on that lane alone.
 template <typename T, class Body>
 void UnaryLoop(const void* const* in, const int* stride, void* output, std::int64_t n) {
   const hn::ScalableTag<T> d;
@@ -46,7 +46,7 @@ void UnaryLoop(const void* const* in, const int* stride, void* output, std::int6
   }
 }
 
-// Body: V operator()(D, V, V).
+/// Body: V operator()(D, V, V).
 template <typename T, class Body>
 void BinaryLoop(const void* const* in, const int* stride, void* output, std::int64_t n) {
   const hn::ScalableTag<T> d;
@@ -84,11 +84,13 @@ void BinaryLoop(const void* const* in, const int* stride, void* output, std::int
   }
 }
 
+/// The loop of `Body` for float32, or else float64.
 template <class Body>
 ElementwiseLoop PickUnary(DType dtype) {
   return dtype == DType::kFloat ? &UnaryLoop<float, Body> : &UnaryLoop<double, Body>;
 }
 
+/// The same for two inputs.
 template <class Body>
 ElementwiseLoop PickBinary(DType dtype) {
   return dtype == DType::kFloat ? &BinaryLoop<float, Body> : &BinaryLoop<double, Body>;

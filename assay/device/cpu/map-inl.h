@@ -11,6 +11,7 @@ namespace assay::cpu {
 
 // Loops over stateless functions, `F` a lambda's type. The compiler vectorises the simple ones.
 
+/// An ElementwiseLoop of one input: out[i] = F(x[i]).
 template <typename In, typename Out, typename F>
 void map_unary(const void* const* in, const int* stride, void* output, std::int64_t n) {
   const F f;
@@ -24,6 +25,7 @@ void map_unary(const void* const* in, const int* stride, void* output, std::int6
   }
 }
 
+/// The same of two: out[i] = F(x[i], y[i]).
 template <typename In, typename Out, typename F>
 void map_binary(const void* const* in, const int* stride, void* output, std::int64_t n) {
   const F f;
@@ -44,21 +46,24 @@ void map_binary(const void* const* in, const int* stride, void* output, std::int
   }
 }
 
+/// The loop of a lambda, whose value is not used: only its type.
 template <typename In, typename Out, typename F>
 ElementwiseLoop unary_of(F) {
   return &map_unary<In, Out, F>;
 }
 
+/// The same for two inputs.
 template <typename In, typename Out, typename F>
 ElementwiseLoop binary_of(F) {
   return &map_binary<In, Out, F>;
 }
 
+/// Whether T is one of the two complex types.
 template <typename T>
 inline constexpr bool is_complex_type =
     std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
-// The type in which +, - and * of T wrap around instead of overflowing.
+/// The type in which +, - and * of T wrap around instead of overflowing.
 template <typename T>
 struct Wrapping {
   using type = T;
@@ -71,7 +76,7 @@ requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) struct Wrapping<T> {
 template <typename T>
 using wrapping_t = typename Wrapping<T>::type;
 
-// body(T{}) for every arithmetic dtype, halves excluded; null for others.
+/// body(T{}) for every arithmetic dtype, halves excluded; null for others.
 template <typename Body>
 ElementwiseLoop for_number(DType dtype, Body&& body) {
   switch (dtype) {

@@ -17,19 +17,20 @@ namespace assay::cpu::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A plain function, not std::numeric_limits: inline templates of the standard library must not
-// be instantiated with this instruction set.
+/// A plain function, not std::numeric_limits: inline templates of the standard library must not
+/// be instantiated with this instruction set.
 template <typename T>
 HWY_INLINE T Infinity() {
   return static_cast<T>(HUGE_VAL);
 }
 
-// Above this exp overflows; Highway's stays right a little further.
+/// Above this exp overflows; Highway's stays right a little further.
 template <typename T>
 HWY_INLINE T ExpCeiling() {
   return sizeof(T) == 4 ? static_cast<T>(104) : static_cast<T>(710);
 }
 
+/// exp(x): infinity above ExpCeiling, NaN for NaN.
 template <class D, class V>
 HWY_INLINE V ExpV(D d, V x) {
   using T = hn::TFromD<D>;
@@ -39,6 +40,7 @@ HWY_INLINE V ExpV(D d, V x) {
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
+/// exp(x) - 1 without cancellation near 0.
 template <class D, class V>
 HWY_INLINE V Expm1V(D d, V x) {
   using T = hn::TFromD<D>;
@@ -50,6 +52,7 @@ HWY_INLINE V Expm1V(D d, V x) {
   return hn::IfThenElse(hn::Ge(hn::Abs(x), tiny), y, x);
 }
 
+/// `y` = log(x) with the special cases put right: -infinity of 0, NaN below, infinity, NaN.
 template <class D, class V>
 HWY_INLINE V LogSpecial(D d, V x, V y) {
   using T = hn::TFromD<D>;
@@ -61,11 +64,13 @@ HWY_INLINE V LogSpecial(D d, V x, V y) {
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
+/// log(x), special cases included.
 template <class D, class V>
 HWY_INLINE V LogV(D d, V x) {
   return LogSpecial(d, x, hn::Log(d, x));
 }
 
+/// log(1 + x) without cancellation near 0.
 template <class D, class V>
 HWY_INLINE V Log1pV(D d, V x) {
   using T = hn::TFromD<D>;
@@ -80,6 +85,7 @@ HWY_INLINE V Log1pV(D d, V x) {
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
+/// tanh(x); exactly +-1 far out, x itself near 0.
 template <class D, class V>
 HWY_INLINE V TanhV(D d, V x) {
   using T = hn::TFromD<D>;
@@ -96,6 +102,7 @@ HWY_INLINE V TanhV(D d, V x) {
   return hn::IfThenElse(hn::Gt(a, tiny), hn::CopySign(y, x), x);
 }
 
+/// 1 / (1 + exp(-x)), without overflow.
 template <class D, class V>
 HWY_INLINE V SigmoidV(D d, V x) {
   // By exp(-|x|), which does not overflow: 1 / (1 + e) or e / (1 + e).
@@ -104,6 +111,7 @@ HWY_INLINE V SigmoidV(D d, V x) {
   return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
 }
 
+/// log(exp(x) + 1), without overflow.
 template <class D, class V>
 HWY_INLINE V SoftplusV(D d, V x) {
   // max(x, 0) + log1p(exp(-|x|)): no overflow, no cancellation.
