@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "assay/tensor/tensor.h"
 
@@ -13,13 +12,15 @@ namespace assay {
 /// The weights that a session's LearnedUnigramCandidateSampler learns: every class begins with 1
 /// and gains 1 each time it is a true class. A complete binary tree of sums, root first. Kept in
 /// the session's ResourceStore under unigram_resource_name(); guarded by the session, as variables
-/// are.
+/// are. Throws ResourceExhausted for more classes than there is memory for.
 class UnigramWeights : public Resource {
  public:
   /// `range` classes, each of weight 1. REQUIRES: range >= 1.
-  explicit UnigramWeights(std::int64_t range) : range_(range) {
-    leaves_ = std::bit_ceil(static_cast<std::size_t>(range));
-    tree_.assign(2 * leaves_, 0);
+  explicit UnigramWeights(std::int64_t range)
+      : range_(range),
+        leaves_(std::bit_ceil(static_cast<std::size_t>(range))),
+        memory_(Tensor::zeros(int32, Shape{2 * static_cast<std::int64_t>(leaves_)})),
+        tree_(memory_.data<std::int32_t>()) {
     for (std::int64_t i = 0; i < range; ++i) tree_[leaves_ + static_cast<std::size_t>(i)] = 1;
     sum_up();
   }
@@ -56,7 +57,8 @@ class UnigramWeights : public Resource {
 
   std::int64_t range_;
   std::size_t leaves_;
-  std::vector<std::int32_t> tree_;
+  Tensor memory_;
+  std::int32_t* tree_;
 };
 
 /// Where a session's ResourceStore keeps the weights that the node of this name learns.

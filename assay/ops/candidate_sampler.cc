@@ -15,24 +15,47 @@ namespace assay {
 namespace {
 
 /// Which values a draw without repeats has met; memory is kept between draws, forgetting is free.
+/// Grows with what is drawn, not with what an attribute promises.
 class MetValues {
  public:
-  explicit MetValues(std::int64_t capacity)
-      : slots_(std::bit_ceil(static_cast<std::size_t>(capacity) * 4)) {}
+  explicit MetValues(std::int64_t expected) {
+    constexpr std::int64_t kFirst = 4096;
+    allocate(std::bit_ceil(static_cast<std::size_t>(std::min(expected, kFirst)) * kRoom));
+  }
 
   void clear() {
+    used_ = 0;
     if (++round_ == 0) {
-      std::fill(slots_.begin(), slots_.end(), Slot{});
+      std::fill_n(slots_, mask_ + 1, Slot{});
       round_ = 1;
     }
   }
   /// False when `value` was there already.
   bool insert(std::int64_t value) {
-    const std::size_t mask = slots_.size() - 1;
+    if (!put(value)) return false;
+    if (++used_ * kRoom > mask_ + 1) grow();
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kRoom = 4;  // slots a value
+  struct Slot {
+    std::int64_t value = 0;
+    std::uint32_t round = 0;
+  };
+
+  // A tensor's memory: when there is not so much, that is an Error everywhere.
+  void allocate(std::size_t slots) {
+    static_assert(sizeof(Slot) == 2 * sizeof(std::int64_t));
+    memory_ = Tensor::zeros(int64, Shape{2 * static_cast<std::int64_t>(slots)});
+    slots_ = static_cast<Slot*>(memory_.raw());
+    mask_ = slots - 1;
+  }
+  bool put(std::int64_t value) {
     std::size_t at =
         static_cast<std::size_t>((static_cast<std::uint64_t>(value) * 0x9E3779B97F4A7C15U) >> 32) &
-        mask;
-    for (;; at = (at + 1) & mask) {
+        mask_;
+    for (;; at = (at + 1) & mask_) {
       Slot& slot = slots_[at];
       if (slot.round != round_) {
         slot = {value, round_};
@@ -41,13 +64,20 @@ class MetValues {
       if (slot.value == value) return false;
     }
   }
+  void grow() {
+    const Tensor before = memory_;
+    const auto* slots = static_cast<const Slot*>(before.raw());
+    const std::size_t n = mask_ + 1;
+    allocate(2 * n);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (slots[i].round == round_) put(slots[i].value);
+    }
+  }
 
- private:
-  struct Slot {
-    std::int64_t value = 0;
-    std::uint32_t round = 0;
-  };
-  std::vector<Slot> slots_;
+  Tensor memory_;
+  Slot* slots_ = nullptr;
+  std::size_t mask_ = 0;
+  std::size_t used_ = 0;
   std::uint32_t round_ = 0;
 };
 
@@ -188,7 +218,7 @@ class CandidateSampler : public Kernel {
  public:
   explicit CandidateSampler(const KernelInit& init)
       : num_true_(init.attr<std::int64_t>("num_true")),
-        num_sampled_(init.attr<std::int64_t>("num_sampled")),
+        num_sampled_(checked_count(init.attr<std::int64_t>("num_sampled"))),
         unique_(init.attr<bool>("unique")),
         range_(init.attr<std::int64_t>("range_max"), init),
         state_(random_state(init)),
@@ -215,6 +245,14 @@ class CandidateSampler : public Kernel {
   }
 
  private:
+  // TensorFlow keeps the number in 32 bits.
+  static std::int64_t checked_count(std::int64_t num_sampled) {
+    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+    if (num_sampled > kMost) {
+      invalid_argument("num_sampled must be at most {}, got {}", kMost, num_sampled);
+    }
+    return num_sampled;
+  }
   static std::int64_t checked(std::int64_t num_sampled, std::int64_t range) {
     if (num_sampled > range) {
       invalid_argument("{} different samples cannot be drawn from {} classes", num_sampled, range);

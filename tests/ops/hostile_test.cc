@@ -321,6 +321,24 @@ TEST(Hostile, EnormousResultsAreRefused) {
   EXPECT_EQ(code_when_fed("BroadcastTo", {one, longs({1LL << 60})}), Code::kResourceExhausted);
 }
 
+// What a sampler keeps beside its outputs is bounded as well.
+TEST(Hostile, SamplersOfEnormousSamplesAndRanges) {
+  const LimitedMemory limited;
+  const Tensor trues = Tensor::of<std::int64_t>({0}, Shape{1, 1});
+  const auto code = [&](const char* op, std::int64_t sampled, std::int64_t range) {
+    return code_when_fed(op, {trues},
+                         {{"num_true", std::int64_t{1}},
+                          {"num_sampled", sampled},
+                          {"unique", true},
+                          {"range_max", range}});
+  };
+  for (const char* op : {"UniformCandidateSampler", "LogUniformCandidateSampler"}) {
+    EXPECT_NE(code(op, 1LL << 40, kMax), Code::kOk) << op;
+    EXPECT_EQ(code(op, (1LL << 31) - 1, kMax), Code::kResourceExhausted) << op;
+  }
+  EXPECT_EQ(code("LearnedUnigramCandidateSampler", 1, (1LL << 31) - 2), Code::kResourceExhausted);
+}
+
 // The size is known before running, the value is not.
 TEST(Hostile, AnEnormousPlanNamesTheNode) {
   OpGraph g;
