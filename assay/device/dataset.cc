@@ -1,5 +1,7 @@
 #include "assay/device/dataset.h"
 
+#include "assay/base/log.h"
+
 namespace assay {
 
 namespace {
@@ -7,6 +9,8 @@ namespace {
 // Where the state of the dataset of a node is, before the node's name.
 constexpr const char* kDatasets = "dataset/";
 constexpr const char* kData = "/data";
+// Marks a state that tells only how the pass began.
+constexpr const char* kBegin = "begin";
 
 template <typename F>
 void for_each_dataset(const Dataset& dataset, F&& f) {
@@ -109,8 +113,12 @@ void IteratorResource::initialize(std::shared_ptr<const Dataset> dataset) {
                        name_, output_shapes_[i].str(), shapes[i].str());
     }
   }
-  auto iterator = dataset->make_iterator();
   std::lock_guard lock(mutex_);
+  if (!pending_.empty()) restore_dataset_counters(*dataset, std::exchange(pending_, {}));
+  IteratorState start;
+  save_dataset_counters(*dataset, start);
+  auto iterator = dataset->make_iterator();
+  start_ = std::move(start);
   // The old iterator may use the old dataset to its end.
   iterator_ = std::move(iterator);
   dataset_ = std::move(dataset);
@@ -149,22 +157,48 @@ IteratorState IteratorResource::save() const {
   save_data(*dataset_, state);
   // The iterators come after: one with a thread says better where its inputs' counters are.
   save_dataset_counters(*dataset_, state);
-  iterator_->save(state, "iterator");
+  try {
+    iterator_->save(state, "iterator");
+    return state;
+  } catch (const Error& e) {
+    if (e.code() != Code::kUnimplemented) throw;
+    if (!std::exchange(warned_, true)) {
+      log_warning(
+          "iterator '{}' cannot be saved: {}; a resumed run begins its pass again and passes over "
+          "what it had given",
+          name_, e.message());
+    }
+  }
+  state = start_;
+  save_data(*dataset_, state);
+  state[kBegin] = Tensor::scalar(true);
   return state;
 }
 
-void IteratorResource::restore(const IteratorState& state) {
+void IteratorResource::restore_when_initialized(const IteratorState& state) {
+  std::lock_guard lock(mutex_);
+  pending_ = state;
+}
+
+bool IteratorResource::restore(const IteratorState& state) {
   std::lock_guard lock(mutex_);
   if (dataset_ == nullptr) {
     fail(Code::kFailedPrecondition, "iterator '{}' is not initialised: run its initializer first",
          name_);
   }
   check_data(*dataset_, state);
+  if (state.contains(kBegin)) {
+    restore_dataset_counters(*dataset_, state);
+    start_ = state;
+    iterator_ = dataset_->make_iterator();
+    return false;
+  }
   auto iterator = dataset_->make_iterator();
   iterator->restore(state, "iterator");
   // Making the iterators has moved counters; none has given an element yet.
   restore_dataset_counters(*dataset_, state);
   iterator_ = std::move(iterator);
+  return true;
 }
 
 }  // namespace assay

@@ -101,12 +101,18 @@ class IteratorResource : public Resource {
   void next(std::vector<Tensor>& out);
   /// False before initialize().
   bool initialized() const;
-  /// The state of the iterator now, for a checkpoint; empty when not initialised.
+  /// The state of the iterator now, for a checkpoint; empty when not initialised. When a stage
+  /// cannot save itself, which a warning tells once, it is how the pass began.
   IteratorState save() const;
-  /// Goes on from `state`; to be called after initialize() with an equal dataset. Throws
-  /// FailedPrecondition when a source's data is not what it was (which, then, now), DataLoss when
-  /// the state is of another pipeline; initialize() it again then.
-  void restore(const IteratorState& state);
+  /// Goes on from `state`; to be called after initialize() with an equal dataset. False when
+  /// `state` is only how the pass began: it begins again in the same order, and the caller passes
+  /// over what it had given. Throws FailedPrecondition when a source's data is not what it was
+  /// (which, then, now), DataLoss when the state is of another pipeline; initialize() it again
+  /// then.
+  bool restore(const IteratorState& state);
+  /// For an iterator that is not initialised yet: its next initialize() goes on with the counters
+  /// in `state` (the orders of passes), as it would have where `state` was saved.
+  void restore_when_initialized(const IteratorState& state);
 
  private:
   mutable std::mutex mutex_;
@@ -115,6 +121,9 @@ class IteratorResource : public Resource {
   std::vector<PartialShape> output_shapes_;
   std::shared_ptr<const Dataset> dataset_;
   std::unique_ptr<DatasetIterator> iterator_;
+  IteratorState start_;    // the dataset's counters when its pass began
+  IteratorState pending_;  // restore_when_initialized()'s
+  mutable bool warned_ = false;
 };
 
 /// Where a session's ResourceStore keeps the iterator of this shared (or node) name.

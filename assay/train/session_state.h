@@ -11,8 +11,9 @@ namespace assay::train {
 
 /// What a session keeps beside the variables that a Saver saves, and a run needs to go on as if
 /// never interrupted, as tensors by name (docs/formats/checkpoint.md has the names): where its
-/// random streams and its iterators stand, what its samplers have learned, its local variables. An
-/// iterator whose class cannot save itself is left out. REQUIRES: no run is under way.
+/// random streams and its iterators stand, what its samplers have learned, its local variables. Of
+/// an iterator whose class cannot save itself it is how its pass began. REQUIRES: no run is under
+/// way.
 std::map<std::string, Tensor> save_session_state(Session& session);
 
 /// Puts random streams, samplers and local variables where `state` says, whether their nodes have
@@ -20,10 +21,11 @@ std::map<std::string, Tensor> save_session_state(Session& session);
 /// variable that has another dtype or shape now.
 void restore_session_state(Session& session, const std::map<std::string, Tensor>& state);
 
-/// Puts the initialised iterators, and those that start by themselves, where `state` says; returns
-/// the names of those it says nothing of. Throws FailedPrecondition when the data is not what it
-/// was or the graph makes no such iterator, DataLoss when the state is of another pipeline:
-/// initialise the iterators anew then.
+/// Puts the initialised iterators, and those that start by themselves, where `state` says; those
+/// that are initialised later go on with the orders of their passes. Returns the names of those
+/// whose pass begins again, since `state` does not say where they stood. Throws FailedPrecondition
+/// when the data is not what it was or the graph makes no such iterator, DataLoss when the state is
+/// of another pipeline: initialise the iterators anew then.
 std::vector<std::string> restore_iterators(Session& session,
                                            const std::map<std::string, Tensor>& state);
 
