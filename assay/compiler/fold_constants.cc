@@ -71,7 +71,7 @@ bool foldable(const Ir& ir, const Instr& instr) {
 void fold(Ir& ir, Instr& instr, ResourceStore& resources, ThreadPool& pool) {
   const Node& node = *instr.node;
   const KernelFactory factory = choose_kernel(node);
-  if (factory == nullptr) return;  // binding reports it
+  if (!factory) return;  // binding reports it
   std::vector<Tensor> inputs;
   std::vector<PartialShape> shapes;
   for (const ValueId v : instr.inputs) {
@@ -100,8 +100,8 @@ void fold(Ir& ir, Instr& instr, ResourceStore& resources, ThreadPool& pool) {
   const std::vector<OutputPlace> places(outputs.size(), OutputPlace::kShared);
   try {
     const KernelInit init{node, shapes, input_values, &resources};
-    const auto kernel = factory(init);
-    KernelContext context(input_pointers, output_pointers, places, pool);
+    const auto kernel = factory.make(init);
+    ParallelContext context(input_pointers, output_pointers, places, pool);
     kernel->run(context);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", node.label(), error.message()), node.name(),

@@ -18,7 +18,7 @@ KernelFactory choose_kernel(const Node& node) {
   for (const KernelEntry& entry : node.def()->kernels) {
     if (entry.dtype == dtype || entry.dtype == DType::kInvalid) return entry.make;
   }
-  return nullptr;
+  return {};
 }
 
 KernelFactory require_kernel(const Node& node) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "assay/base/thread_pool.h"
@@ -39,12 +40,11 @@ enum class OutputPlace : unsigned char {
   kOwned,    ///< set_output() copies: the output outlives what it is made from
 };
 
-/// What a running kernel sees: inputs, outputs, scratch, threads. One per step and run.
+/// What a running kernel sees: inputs and outputs. One per step and run; made as ParallelContext.
 class KernelContext {
  public:
-  KernelContext(std::span<Tensor* const> inputs, std::span<Tensor* const> outputs,
-                std::span<const OutputPlace> places, ThreadPool& pool)
-      : inputs_(inputs), outputs_(outputs), places_(places), pool_(pool) {}
+  KernelContext(const KernelContext&) = delete;
+  KernelContext& operator=(const KernelContext&) = delete;
 
   int num_inputs() const { return static_cast<int>(inputs_.size()); }
   /// Input `i`; for a ref input the variable's value now.
@@ -75,12 +75,28 @@ class KernelContext {
   /// Makes output `i` share `value`'s memory where it may, else copies.
   void set_output(int i, const Tensor& value);
 
-  ThreadPool& pool() const { return pool_; }
+ protected:
+  KernelContext(std::span<Tensor* const> inputs, std::span<Tensor* const> outputs,
+                std::span<const OutputPlace> places)
+      : inputs_(inputs), outputs_(outputs), places_(places) {}
+  ~KernelContext() = default;
 
  private:
   std::span<Tensor* const> inputs_;
   std::span<Tensor* const> outputs_;
   std::span<const OutputPlace> places_;
+};
+
+/// What a kernel sees that shares its work among threads; its op says how (OpSpec::threads).
+class ParallelContext final : public KernelContext {
+ public:
+  ParallelContext(std::span<Tensor* const> inputs, std::span<Tensor* const> outputs,
+                  std::span<const OutputPlace> places, ThreadPool& pool)
+      : KernelContext(inputs, outputs, places), pool_(pool) {}
+
+  ThreadPool& pool() const { return pool_; }
+
+ private:
   ThreadPool& pool_;
 };
 
@@ -94,19 +110,49 @@ class Kernel {
   virtual void run(KernelContext& ctx) = 0;
 };
 
+/// A kernel that shares its work among threads. The threads are out of other kernels' reach, so
+/// that an op whose result their number could change cannot be registered unnoticed.
+class ParallelKernel : public Kernel {
+ public:
+  // Every context is a ParallelContext.
+  void run(KernelContext& ctx) final { run_parallel(static_cast<ParallelContext&>(ctx)); }
+  /// As Kernel::run.
+  virtual void run_parallel(ParallelContext& ctx) = 0;
+};
+
 /// `make_kernel<MatMul<float>>`: the factory of a Kernel class built from KernelInit.
 template <typename K>
-std::unique_ptr<Kernel> make_kernel(const KernelInit& init) {
-  return std::make_unique<K>(init);
-}
+inline constexpr KernelFactory make_kernel{
+    .make = [](const KernelInit& init) -> std::unique_ptr<Kernel> {
+      return std::make_unique<K>(init);
+    },
+    .uses_threads = std::is_base_of_v<ParallelKernel, K>};
 
-/// `function_kernel<run_shape>`: the factory of a kernel without attributes or state.
+/// `chosen_kernel<make_arg_max>`: the factory of whichever kernel a function chooses by the node;
+/// counted as one that shares its work, since some of them may.
+template <std::unique_ptr<Kernel> (*Make)(const KernelInit&)>
+inline constexpr KernelFactory chosen_kernel{.make = Make, .uses_threads = true};
+
+namespace internal {
+
+template <auto Run>
+struct FunctionKernel;
 template <void (*Run)(KernelContext&)>
-std::unique_ptr<Kernel> function_kernel(const KernelInit&) {
-  struct FunctionKernel : Kernel {
-    void run(KernelContext& ctx) override { Run(ctx); }
-  };
-  return std::make_unique<FunctionKernel>();
-}
+struct FunctionKernel<Run> : Kernel {
+  explicit FunctionKernel(const KernelInit&) {}
+  void run(KernelContext& ctx) override { Run(ctx); }
+};
+template <void (*Run)(ParallelContext&)>
+struct FunctionKernel<Run> : ParallelKernel {
+  explicit FunctionKernel(const KernelInit&) {}
+  void run_parallel(ParallelContext& ctx) override { Run(ctx); }
+};
+
+}  // namespace internal
+
+/// `function_kernel<run_shape>`: the factory of a kernel without attributes or state, from a
+/// function of a KernelContext or a ParallelContext.
+template <auto Run>
+inline constexpr KernelFactory function_kernel = make_kernel<internal::FunctionKernel<Run>>;
 
 }  // namespace assay

@@ -23,8 +23,15 @@ struct ElementwiseDef;  // assay/device/elementwise.h
 using ShapeFn = void (*)(ShapeContext&);
 /// Builds the nodes that carry the gradient from the outputs to the inputs.
 using GradientFn = void (*)(GradientContext&);
-/// Makes the kernel of one node; reads attributes once.
-using KernelFactory = std::unique_ptr<Kernel> (*)(const KernelInit&);
+/// Makes the kernel of one node, which reads attributes once. Made by make_kernel and
+/// function_kernel (assay/device/kernel.h), which know whether the kernel shares its work among
+/// threads.
+struct KernelFactory {
+  std::unique_ptr<Kernel> (*make)(const KernelInit&) = nullptr;
+  bool uses_threads = false;
+
+  explicit operator bool() const { return make != nullptr; }
+};
 
 /// One input or output of an op, parsed from TensorFlow's notation: "x: T", "shape: int32",
 /// "values: N * T", "inputs: Tlist" (a list(type) attribute), "ref: Ref(T)".
@@ -55,6 +62,14 @@ enum class Effect {
   kState,   ///< keeps state of its own (random numbers): runs once per run, never folded or shared
   kReads,   ///< reads what its ref or resource inputs name
   kWrites,  ///< changes what its ref or resource inputs name, or the world outside
+};
+
+/// Why an op's result is the same on any number of threads though they share its work. Work is
+/// always cut by the data's shape, never by how many threads there are.
+enum class Threads {
+  kOne,         ///< one thread does all
+  kPieces,      ///< each element of the result is computed whole within one piece
+  kFixedOrder,  ///< what the pieces yield is joined in an order that only the shape decides
 };
 
 /// Asks where output `output` of a node lies inside one of its inputs. Values of inputs not known
@@ -92,7 +107,7 @@ using RepeatFn = std::optional<int> (*)(const ViewQuery&);
 /// The kernel for one dtype of the attribute `OpSpec::kernel_attr`; DType::kInvalid takes any.
 struct KernelEntry {
   DType dtype = DType::kInvalid;
-  KernelFactory make = nullptr;
+  KernelFactory make;
 };
 
 /// How an op is written down, in designated initialisers:
@@ -114,6 +129,9 @@ struct OpSpec {
   bool not_differentiable = false;
   std::string kernel_attr = "T";  ///< the "type" attribute that chooses among the kernels
   std::vector<KernelEntry> kernels;
+  /// Must be said of every op with a kernel that shares work among threads, and of no other;
+  /// `elementwise` says kPieces.
+  Threads threads = Threads::kOne;
   /// Output 0 is input 0 under another shape: no kernel need run when shapes are known.
   bool reshapes_input = false;
   /// Set for ops whose outputs may be parts of an input (Slice, Split): no kernel need run then.

@@ -1,5 +1,7 @@
 #include "assay/graph/op_registry.h"
 
+#include <algorithm>
+
 #include "assay/graph/op_parse.h"
 #include "assay/graph/similar.h"
 
@@ -12,8 +14,29 @@ const AttrDef* OpDef::find_attr(std::string_view attr) const {
   return nullptr;
 }
 
+namespace {
+
+/// An op whose result the number of threads could change says why it does not.
+void check_threads(const OpSpec& spec) {
+  const bool shares = std::any_of(spec.kernels.begin(), spec.kernels.end(),
+                                  [](const KernelEntry& entry) { return entry.make.uses_threads; });
+  const bool says = spec.threads != Threads::kOne;
+  if (shares == says || (shares && spec.elementwise != nullptr)) return;
+  if (shares) {
+    fail(Code::kInternal,
+         "op {}: a kernel shares its work among threads: OpSpec::threads must say why their number "
+         "does not change the result",
+         spec.name);
+  }
+  fail(Code::kInternal, "op {}: OpSpec::threads speaks of several threads, every kernel uses one",
+       spec.name);
+}
+
+}  // namespace
+
 void OpRegistry::add(OpSpec spec) {
   if (ops_.contains(spec.name)) fail(Code::kInternal, "op {} is registered twice", spec.name);
+  check_threads(spec);
   ops_.emplace(spec.name, parse_op(spec));
 }
 

@@ -12,13 +12,13 @@ namespace assay {
 namespace {
 
 // Added up a block at a time aside, so that the output may lie over any of the inputs.
-class AddN : public Kernel {
+class AddN : public ParallelKernel {
  public:
   explicit AddN(const KernelInit& init)
       : add_(cpu::binary_loop(cpu::BinaryOp::kAdd, base_dtype(init.node.output_dtype(0)))),
         size_(dtype_size(base_dtype(init.node.output_dtype(0)))) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Shape& shape = ctx.input(0).shape();
     for (int k = 1; k < ctx.num_inputs(); ++k) {
       if (!(ctx.input(k).shape() == shape)) {
@@ -106,6 +106,7 @@ void register_add_n(OpRegistry& r) {
          .shape = add_n_shape,
          .gradient = add_n_gradient,
          .kernels = add_n_kernels(),
+         .threads = Threads::kPieces,
          .sums = true,
          .in_place = true,
          .elementwise = &kBinary<cpu::BinaryOp::kAdd>});
@@ -117,6 +118,7 @@ void register_add_n(OpRegistry& r) {
          .shape = accumulate_shape,
          .gradient = add_n_gradient,
          .kernels = add_n_kernels(),
+         .threads = Threads::kPieces,
          .in_place = true});
 }
 

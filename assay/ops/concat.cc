@@ -50,7 +50,7 @@ void concat_v1_shape(ShapeContext& c) {
   concat_shape(c, 1, c.num_inputs() - 1, 0);
 }
 
-void run_concat(KernelContext& ctx, int first, int n, int axis_input) {
+void run_concat(ParallelContext& ctx, int first, int n, int axis_input) {
   if (ctx.input(axis_input).num_elements() != 1) invalid_argument("the axis must be one number");
   const Shape& like = ctx.input(first).shape();
   const int rank = like.rank();
@@ -92,10 +92,10 @@ void run_concat(KernelContext& ctx, int first, int n, int axis_input) {
   });
 }
 
-void concat_v2(KernelContext& ctx) {
+void concat_v2(ParallelContext& ctx) {
   run_concat(ctx, 0, ctx.num_inputs() - 1, ctx.num_inputs() - 1);
 }
-void concat_v1(KernelContext& ctx) {
+void concat_v1(ParallelContext& ctx) {
   run_concat(ctx, 1, ctx.num_inputs() - 1, 0);
 }
 
@@ -183,6 +183,7 @@ void register_concat(OpRegistry& registry) {
                 .shape = concat_v2_shape,
                 .gradient = concat_v2_gradient,
                 .kernels = ops::any_dtype(function_kernel<concat_v2>),
+                .threads = Threads::kPieces,
                 .join = ops::concat_v2_join});
   registry.add({.name = "Concat",
                 .doc = "Joins tensors along a dimension they have; the axis comes first.",
@@ -191,7 +192,8 @@ void register_concat(OpRegistry& registry) {
                 .attrs = {"N: int >= 2", "T: type"},
                 .shape = concat_v1_shape,
                 .gradient = concat_v1_gradient,
-                .kernels = ops::any_dtype(function_kernel<concat_v1>)});
+                .kernels = ops::any_dtype(function_kernel<concat_v1>),
+                .threads = Threads::kPieces});
   registry.add({.name = "ConcatOffset",
                 .doc = "Where each input of a concatenation starts in the result.",
                 .inputs = {"concat_dim: int32", "shape: N * int32"},

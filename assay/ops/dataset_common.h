@@ -58,15 +58,19 @@ class DatasetKernel : public Kernel {
   std::string label_;
 };
 
-/// `dataset_kernel<make_range>`: the factory of a kernel that a function without attributes does.
+/// The kernel of a dataset that a function without attributes makes.
 template <std::shared_ptr<Dataset> (*Make)(KernelContext&)>
-std::unique_ptr<Kernel> dataset_kernel(const KernelInit& init) {
-  struct FunctionKernel : DatasetKernel {
-    using DatasetKernel::DatasetKernel;
-    std::shared_ptr<Dataset> make(KernelContext& ctx) override { return Make(ctx); }
-  };
-  return std::make_unique<FunctionKernel>(init);
-}
+class FunctionDatasetKernel : public DatasetKernel {
+ public:
+  using DatasetKernel::DatasetKernel;
+
+ private:
+  std::shared_ptr<Dataset> make(KernelContext& ctx) override { return Make(ctx); }
+};
+
+/// `dataset_kernel<make_range>`: its factory.
+template <std::shared_ptr<Dataset> (*Make)(KernelContext&)>
+inline constexpr KernelFactory dataset_kernel = make_kernel<FunctionDatasetKernel<Make>>;
 
 /// The attributes that every dataset op has.
 std::vector<DType> output_types(const KernelInit& init);

@@ -9,7 +9,7 @@ namespace assay {
 std::vector<KernelEntry> elementwise_kernels(const ElementwiseDef& def, const std::string& text) {
   std::vector<KernelEntry> kernels;
   for (const DType dtype : parse_attr(text).allowed_types) {
-    if (def.loop(dtype) != nullptr) kernels.push_back({dtype, cpu::make_elementwise_kernel});
+    if (def.loop(dtype) != nullptr) kernels.push_back({dtype, cpu::elementwise_kernel});
   }
   return kernels;
 }

@@ -60,7 +60,7 @@ void gather_v2_shape(ShapeContext& c) {
 }
 
 /// `batch` leading dimensions belong to both; then params [outer, entries, inner].
-void run_gather(KernelContext& ctx, int axis, int batch) {
+void run_gather(ParallelContext& ctx, int axis, int batch) {
   const Tensor& params = ctx.input(0);
   const Tensor& indices = ctx.input(1);
   Shape shape;
@@ -95,16 +95,16 @@ void run_gather(KernelContext& ctx, int axis, int batch) {
   }
 }
 
-void gather(KernelContext& ctx) {
+void gather(ParallelContext& ctx) {
   if (ctx.input(0).rank() == 0) invalid_argument("params must not be a scalar");
   run_gather(ctx, 0, 0);
 }
 
-class GatherV2 : public Kernel {
+class GatherV2 : public ParallelKernel {
  public:
   explicit GatherV2(const KernelInit& init)
       : batch_dims_(init.attr_or<std::int64_t>("batch_dims", 0)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     if (ctx.input(2).num_elements() != 1) invalid_argument("the axis must be one number");
     const int axis = ops::checked_axis(ops::int_at(ctx.input(2), 0), ctx.input(0).rank());
     const int batch = batch_dims_of(batch_dims_, ctx.input(1).rank());
@@ -215,7 +215,8 @@ void register_gather(OpRegistry& registry) {
        .shape = gather_shape,
        .gradient = gather_gradient,
        .kernel_attr = "Tparams",
-       .kernels = ops::any_dtype(function_kernel<gather>)});
+       .kernels = ops::any_dtype(function_kernel<gather>),
+       .threads = Threads::kPieces});
   registry.add({.name = "GatherV2",
                 .doc = "The entries along `axis` that the indices name; batch_dims pair up.",
                 .inputs = {"params: Tparams", "indices: Tindices", "axis: Taxis"},
@@ -225,7 +226,8 @@ void register_gather(OpRegistry& registry) {
                 .shape = gather_v2_shape,
                 .gradient = gather_v2_gradient,
                 .kernel_attr = "Tparams",
-                .kernels = ops::any_dtype(make_kernel<GatherV2>)});
+                .kernels = ops::any_dtype(make_kernel<GatherV2>),
+                .threads = Threads::kPieces});
 }
 
 }  // namespace assay

@@ -95,14 +95,14 @@ void softsign_grad_gradient(GradientContext& g) {
 
 // The slope is an attribute: it joins the tensors as one more input that is the same everywhere.
 template <typename T, bool Gradient>
-class LeakyRelu : public Kernel {
+class LeakyRelu : public ParallelKernel {
  public:
   explicit LeakyRelu(const KernelInit& init)
       : slope_(static_cast<T>(init.attr<float>("alpha"))),
         loop_(Gradient ? cpu::leaky_relu_grad_loop(dtype_of<T>)
                        : cpu::binary_loop(BinaryOp::kLeakyRelu, dtype_of<T>)) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     constexpr int kTensors = Gradient ? 2 : 1;
     std::array<const void*, kTensors + 1> in{};
     std::array<int, kTensors + 1> stride{};
@@ -210,6 +210,7 @@ void register_math_activation(OpRegistry& r) {
          .gradient = leaky_relu_gradient,
          .kernels = {{float32, make_kernel<LeakyRelu<float, false>>},
                      {float64, make_kernel<LeakyRelu<double, false>>}},
+         .threads = Threads::kPieces,
          .in_place = true});
   r.add({.name = "LeakyReluGrad",
          .doc = "The gradient where the features are positive, alpha times it elsewhere.",
@@ -220,6 +221,7 @@ void register_math_activation(OpRegistry& r) {
          .gradient = leaky_relu_grad_gradient,
          .kernels = {{float32, make_kernel<LeakyRelu<float, true>>},
                      {float64, make_kernel<LeakyRelu<double, true>>}},
+         .threads = Threads::kPieces,
          .in_place = true});
 }
 

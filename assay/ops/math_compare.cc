@@ -46,13 +46,13 @@ void equality_shape(ShapeContext& c) {
   c.set_output(0, fits ? PartialShape(both) : PartialShape::scalar());
 }
 
-class TolerantEquality : public Kernel {
+class TolerantEquality : public ParallelKernel {
  public:
   explicit TolerantEquality(const KernelInit& init)
       : loop_(init.node.def()->elementwise->loop(base_dtype(init.node.input(0).dtype()))),
         unequal_(init.node.op() == "NotEqual") {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& x = ctx.input(0);
     const Tensor& y = ctx.input(1);
     Shape both;
@@ -73,7 +73,7 @@ class TolerantEquality : public Kernel {
 
 std::unique_ptr<Kernel> make_equality(const KernelInit& init) {
   if (tolerates_shapes(init.node)) return std::make_unique<TolerantEquality>(init);
-  return cpu::make_elementwise_kernel(init);
+  return cpu::elementwise_kernel.make(init);
 }
 
 void add_equality(OpRegistry& r, std::string name, std::string doc, const ElementwiseDef& def) {
@@ -81,7 +81,7 @@ void add_equality(OpRegistry& r, std::string name, std::string doc, const Elemen
       "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, quint8, "
       "qint8, qint32, string, bool, complex128}";
   std::vector<KernelEntry> kernels = elementwise_kernels(def, types);
-  for (KernelEntry& entry : kernels) entry.make = make_equality;
+  for (KernelEntry& entry : kernels) entry.make = chosen_kernel<make_equality>;
   r.add({.name = std::move(name),
          .doc = std::move(doc),
          .inputs = {"x: T", "y: T"},
@@ -125,7 +125,7 @@ void add_logic(OpRegistry& r, std::string name, std::string doc, const Elementwi
          .outputs = {"z: bool"},
          .shape = shapes::broadcast,
          .not_differentiable = true,
-         .kernels = {{DType::kInvalid, cpu::make_elementwise_kernel}},
+         .kernels = {{DType::kInvalid, cpu::elementwise_kernel}},
          .in_place = true,
          .elementwise = &def});
 }
@@ -151,7 +151,7 @@ void register_math_compare(OpRegistry& r) {
          .outputs = {"y: bool"},
          .shape = shapes::unchanged,
          .not_differentiable = true,
-         .kernels = {{DType::kInvalid, cpu::make_elementwise_kernel}},
+         .kernels = {{DType::kInvalid, cpu::elementwise_kernel}},
          .in_place = true,
          .elementwise = &logical_not});
 }

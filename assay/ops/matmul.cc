@@ -68,7 +68,7 @@ cpu::GemmShape product_shape(std::int64_t a_rows, std::int64_t a_columns, std::i
 }
 
 template <typename T>
-class MatMul : public Kernel {
+class MatMul : public ParallelKernel {
  public:
   explicit MatMul(const KernelInit& init)
       : transpose_a_(init.attr<bool>("transpose_a")), transpose_b_(init.attr<bool>("transpose_b")) {
@@ -77,7 +77,7 @@ class MatMul : public Kernel {
     }
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& a = ctx.input(0);
     const Tensor& b = ctx.input(1);
     const cpu::GemmShape shape = shape_of(a.shape(), b.shape());
@@ -166,7 +166,7 @@ Shape batch_of(const Shape& s) {
 }
 
 template <typename T>
-class BatchMatMul : public Kernel {
+class BatchMatMul : public ParallelKernel {
  public:
   explicit BatchMatMul(const KernelInit& init)
       : adj_x_(init.attr<bool>("adj_x")), adj_y_(init.attr<bool>("adj_y")) {
@@ -177,7 +177,7 @@ class BatchMatMul : public Kernel {
     }
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& x = ctx.input(0);
     const Tensor& y = ctx.input(1);
     const cpu::GemmShape one = one_product(x.shape(), y.shape());
@@ -303,7 +303,8 @@ void add_batch_matmul(OpRegistry& r, std::string name, std::string doc) {
          .attrs = {kTypes, "adj_x: bool = false", "adj_y: bool = false"},
          .shape = batch_matmul_shape,
          .gradient = batch_matmul_gradient,
-         .kernels = product_kernels<BatchMatMul>()});
+         .kernels = product_kernels<BatchMatMul>(),
+         .threads = Threads::kPieces});
 }
 
 }  // namespace
@@ -317,6 +318,7 @@ void register_matmul(OpRegistry& r) {
          .shape = matmul_shape,
          .gradient = matmul_gradient,
          .kernels = product_kernels<MatMul>(),
+         .threads = Threads::kPieces,
          .repeats = matmul_repeats});
   add_batch_matmul(r, "BatchMatMul", "Products of matrices in the last two dimensions.");
   add_batch_matmul(r, "BatchMatMulV2",

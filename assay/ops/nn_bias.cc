@@ -36,11 +36,11 @@ bool is_channels_first(const Node& node) {
 }
 
 template <typename T>
-class BiasAdd : public Kernel {
+class BiasAdd : public ParallelKernel {
  public:
   explicit BiasAdd(const KernelInit& init) : channels_first_(is_channels_first(init.node)) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& value = ctx.input(0);
     const Tensor& bias = ctx.input(1);
     const Channels c = channels_of(value.shape(), channels_first_);
@@ -84,11 +84,11 @@ class BiasAdd : public Kernel {
 /// The sum over all dimensions but the channels. Rows are summed in blocks of a fixed size, so
 /// that the result does not depend on the threads.
 template <typename T>
-class BiasAddGrad : public Kernel {
+class BiasAddGrad : public ParallelKernel {
  public:
   explicit BiasAddGrad(const KernelInit& init) : channels_first_(is_channels_first(init.node)) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& value = ctx.input(0);
     const Channels c = channels_of(value.shape(), channels_first_);
     const T* x = value.data<T>();
@@ -146,7 +146,7 @@ class BiasAddGrad : public Kernel {
 };
 
 template <typename T>
-void l2_loss(KernelContext& ctx) {
+void l2_loss(ParallelContext& ctx) {
   constexpr std::int64_t kBlock = 4096;
   const Tensor& t = ctx.input(0);
   const T* x = t.data<T>();
@@ -239,6 +239,7 @@ void register_nn_bias(OpRegistry& registry) {
                 .shape = bias_add_shape,
                 .gradient = bias_add_gradient,
                 .kernels = arithmetic_kernels<BiasAdd>(),
+                .threads = Threads::kPieces,
                 .in_place = true});
   registry.add({.name = "BiasAddV1",
                 .doc = "Adds a vector along the last dimension of a value.",
@@ -248,6 +249,7 @@ void register_nn_bias(OpRegistry& registry) {
                 .shape = bias_add_shape,
                 .gradient = bias_add_gradient,
                 .kernels = arithmetic_kernels<BiasAdd>(),
+                .threads = Threads::kPieces,
                 .in_place = true});
   registry.add({.name = "BiasAddGrad",
                 .doc = "The sum over all dimensions but the channels: BiasAdd's derivative by the "
@@ -257,7 +259,8 @@ void register_nn_bias(OpRegistry& registry) {
                 .attrs = {"T: numbertype", "data_format: {'NHWC', 'NCHW'} = 'NHWC'"},
                 .shape = bias_add_grad_shape,
                 .gradient = bias_add_grad_gradient,
-                .kernels = arithmetic_kernels<BiasAddGrad>()});
+                .kernels = arithmetic_kernels<BiasAddGrad>(),
+                .threads = Threads::kFixedOrder});
   registry.add({.name = "L2Loss",
                 .doc = "Half the sum of squares.",
                 .inputs = {"t: T"},
@@ -266,7 +269,8 @@ void register_nn_bias(OpRegistry& registry) {
                 .shape = shapes::scalar,
                 .gradient = l2_loss_gradient,
                 .kernels = {{float32, function_kernel<l2_loss<float>>},
-                            {float64, function_kernel<l2_loss<double>>}}});
+                            {float64, function_kernel<l2_loss<double>>}},
+                .threads = Threads::kFixedOrder});
 }
 
 }  // namespace assay

@@ -39,11 +39,11 @@ T weighted_sum(const T* x, const T* weights, std::int64_t n) {
 
 /// loss = sum of labels * -log softmax; backprop = softmax - labels.
 template <typename T>
-class DenseCrossEntropy : public Kernel {
+class DenseCrossEntropy : public ParallelKernel {
  public:
   explicit DenseCrossEntropy(const KernelInit&) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& features = ctx.input(0);
     const Tensor& labels = ctx.input(1);
     if (features.rank() != 2 || labels.rank() != 2) {
@@ -94,11 +94,11 @@ class DenseCrossEntropy : public Kernel {
 };
 
 template <typename T>
-class SparseCrossEntropy : public Kernel {
+class SparseCrossEntropy : public ParallelKernel {
  public:
   explicit SparseCrossEntropy(const KernelInit&) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     if (ctx.input(1).dtype() == DType::kInt32) {
       run_rows<std::int32_t>(ctx);
     } else {
@@ -108,7 +108,7 @@ class SparseCrossEntropy : public Kernel {
 
  private:
   template <typename Index>
-  void run_rows(KernelContext& ctx) const {
+  void run_rows(ParallelContext& ctx) const {
     const Tensor& features = ctx.input(0);
     const Tensor& labels = ctx.input(1);
     if (features.rank() != 2 || labels.rank() != 1 || labels.dim(0) != features.dim(0)) {
@@ -215,7 +215,8 @@ void register_nn_cross_entropy(OpRegistry& registry) {
                 .shape = dense_shape,
                 .gradient = dense_gradient,
                 .kernels = {{float32, make_kernel<DenseCrossEntropy<float>>},
-                            {float64, make_kernel<DenseCrossEntropy<double>>}}});
+                            {float64, make_kernel<DenseCrossEntropy<double>>}},
+                .threads = Threads::kPieces});
   registry.add(
       {.name = "SparseSoftmaxCrossEntropyWithLogits",
        .doc = "The cross entropy of each row's softmax with one class number, and its "
@@ -226,7 +227,8 @@ void register_nn_cross_entropy(OpRegistry& registry) {
        .shape = sparse_shape,
        .gradient = sparse_gradient,
        .kernels = {{float32, make_kernel<SparseCrossEntropy<float>>},
-                   {float64, make_kernel<SparseCrossEntropy<double>>}}});
+                   {float64, make_kernel<SparseCrossEntropy<double>>}},
+       .threads = Threads::kPieces});
 }
 
 }  // namespace assay

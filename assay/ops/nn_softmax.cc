@@ -12,7 +12,7 @@ namespace {
 
 /// Calls body(first row, rows) for pieces of the rows; an empty tensor has none.
 template <typename Body>
-void each_piece(KernelContext& ctx, const Shape& shape, Body&& body) {
+void each_piece(ParallelContext& ctx, const Shape& shape, Body&& body) {
   if (shape.num_elements() == 0) return;
   const std::int64_t n = shape[shape.rank() - 1];
   const std::int64_t grain = std::max<std::int64_t>(1, ops::kSoftmaxGrain / n);
@@ -26,10 +26,10 @@ const Shape& rows_of(const Tensor& logits) {
 }
 
 template <typename T>
-class Softmax : public Kernel {
+class Softmax : public ParallelKernel {
  public:
   explicit Softmax(const KernelInit&) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& logits = ctx.input(0);
     const Shape shape = rows_of(logits);
     const T* x = logits.data<T>();
@@ -51,10 +51,10 @@ class Softmax : public Kernel {
 };
 
 template <typename T>
-class LogSoftmax : public Kernel {
+class LogSoftmax : public ParallelKernel {
  public:
   explicit LogSoftmax(const KernelInit&) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& logits = ctx.input(0);
     const Shape shape = rows_of(logits);
     const T* x = logits.data<T>();
@@ -120,6 +120,7 @@ void register_nn_softmax(OpRegistry& registry) {
        .shape = rows_shape,
        .gradient = softmax_gradient,
        .kernels = {{float32, make_kernel<Softmax<float>>}, {float64, make_kernel<Softmax<double>>}},
+       .threads = Threads::kPieces,
        .in_place = true});
   registry.add({.name = "LogSoftmax",
                 .doc = "The logarithm of the softmax along the last dimension.",
@@ -130,6 +131,7 @@ void register_nn_softmax(OpRegistry& registry) {
                 .gradient = log_softmax_gradient,
                 .kernels = {{float32, make_kernel<LogSoftmax<float>>},
                             {float64, make_kernel<LogSoftmax<double>>}},
+                .threads = Threads::kPieces,
                 .in_place = true});
 }
 

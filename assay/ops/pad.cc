@@ -41,7 +41,7 @@ void pad_shape(ShapeContext& c) {
   c.set_output(0, std::move(out));
 }
 
-void run_pad(KernelContext& ctx, const Tensor* value) {
+void run_pad(ParallelContext& ctx, const Tensor* value) {
   const Tensor& x = ctx.input(0);
   const Tensor& paddings = ctx.input(1);
   if (paddings.rank() != 2 || paddings.dim(0) != x.rank() || paddings.dim(1) != 2) {
@@ -77,11 +77,11 @@ void run_pad(KernelContext& ctx, const Tensor* value) {
   });
 }
 
-void pad(KernelContext& ctx) {
+void pad(ParallelContext& ctx) {
   run_pad(ctx, nullptr);
 }
 
-void pad_v2(KernelContext& ctx) {
+void pad_v2(ParallelContext& ctx) {
   if (ctx.input(2).num_elements() != 1) {
     invalid_argument("constant_values must be a scalar, got {}", ctx.input(2).shape().str());
   }
@@ -112,6 +112,7 @@ void register_pad(OpRegistry& registry) {
                 .shape = pad_shape,
                 .gradient = pad_gradient,
                 .kernels = ops::any_dtype(function_kernel<pad>),
+                .threads = Threads::kPieces,
                 .embed = ops::pad_embed});
   registry.add({.name = "PadV2",
                 .doc = "Puts a value before and after the entries of each dimension.",
@@ -120,7 +121,8 @@ void register_pad(OpRegistry& registry) {
                 .attrs = {"T: type", "Tpaddings: {int32, int64} = DT_INT32"},
                 .shape = pad_shape,
                 .gradient = pad_gradient,
-                .kernels = ops::any_dtype(function_kernel<pad_v2>)});
+                .kernels = ops::any_dtype(function_kernel<pad_v2>),
+                .threads = Threads::kPieces});
 }
 
 }  // namespace assay

@@ -19,10 +19,10 @@ using random::Truncated;
 using random::Uniform;
 
 template <typename T, typename Distribution>
-class RandomFill : public Kernel {
+class RandomFill : public ParallelKernel {
  public:
   explicit RandomFill(const KernelInit& init) : state_(random_state(init)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Shape shape = shape_of(ctx.input(0));
     T* out = ctx.out<T>(0, shape);
     const std::int64_t n = shape.num_elements();
@@ -37,10 +37,10 @@ class RandomFill : public Kernel {
 };
 
 template <typename T>
-class RandomUniformInt : public Kernel {
+class RandomUniformInt : public ParallelKernel {
  public:
   explicit RandomUniformInt(const KernelInit& init) : state_(random_state(init)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Shape shape = shape_of(ctx.input(0));
     for (const int i : {1, 2}) {
       if (ctx.input(i).rank() != 0) {
@@ -222,7 +222,8 @@ OpSpec fill_spec(std::string name, std::string doc) {
           .kernels = {{float32, make_kernel<RandomFill<float, Distribution>>},
                       {float64, make_kernel<RandomFill<double, Distribution>>},
                       {DType::kHalf, make_kernel<RandomFill<Half, Distribution>>},
-                      {DType::kBFloat16, make_kernel<RandomFill<BFloat16, Distribution>>}}};
+                      {DType::kBFloat16, make_kernel<RandomFill<BFloat16, Distribution>>}},
+          .threads = Threads::kPieces};
 }
 
 }  // namespace
@@ -243,7 +244,8 @@ void register_random(OpRegistry& registry) {
        .not_differentiable = true,
        .kernel_attr = "Tout",
        .kernels = {{int32, make_kernel<RandomUniformInt<std::int32_t>>},
-                   {int64, make_kernel<RandomUniformInt<std::int64_t>>}}});
+                   {int64, make_kernel<RandomUniformInt<std::int64_t>>}},
+       .threads = Threads::kPieces});
   registry.add({.name = "RandomShuffle",
                 .doc = "The rows of a tensor in a random order.",
                 .inputs = {"value: T"},

@@ -27,7 +27,7 @@ Philox generator_of(const Tensor& seed) {
 }
 
 template <typename T, typename Distribution>
-void stateless_fill(KernelContext& ctx) {
+void stateless_fill(ParallelContext& ctx) {
   const Shape shape = random::shape_of(ctx.input(0));
   const Philox base = generator_of(ctx.input(1));
   T* out = ctx.out<T>(0, shape);
@@ -38,7 +38,7 @@ void stateless_fill(KernelContext& ctx) {
 }
 
 template <typename T>
-void stateless_uniform_int(KernelContext& ctx) {
+void stateless_uniform_int(ParallelContext& ctx) {
   const Shape shape = random::shape_of(ctx.input(0));
   const Philox base = generator_of(ctx.input(1));
   if (ctx.input(2).rank() != 0 || ctx.input(3).rank() != 0) {
@@ -77,7 +77,8 @@ OpSpec stateless_spec(std::string name, std::string doc) {
           .kernels = {{float32, function_kernel<stateless_fill<float, Distribution>>},
                       {float64, function_kernel<stateless_fill<double, Distribution>>},
                       {DType::kHalf, function_kernel<stateless_fill<Half, Distribution>>},
-                      {DType::kBFloat16, function_kernel<stateless_fill<BFloat16, Distribution>>}}};
+                      {DType::kBFloat16, function_kernel<stateless_fill<BFloat16, Distribution>>}},
+          .threads = Threads::kPieces};
 }
 
 }  // namespace
@@ -100,7 +101,8 @@ void register_random_stateless(OpRegistry& registry) {
        .not_differentiable = true,
        .kernel_attr = "dtype",
        .kernels = {{int32, function_kernel<stateless_uniform_int<std::int32_t>>},
-                   {int64, function_kernel<stateless_uniform_int<std::int64_t>>}}});
+                   {int64, function_kernel<stateless_uniform_int<std::int64_t>>}},
+       .threads = Threads::kPieces});
 }
 
 }  // namespace assay

@@ -23,7 +23,7 @@ std::vector<std::int64_t> ints_of(const Tensor& t) {
 }
 
 template <ReduceOp Op>
-class Reduction : public Kernel {
+class Reduction : public ParallelKernel {
  public:
   explicit Reduction(const KernelInit& init)
       : keep_dims_(init.attr<bool>("keep_dims")), dtype_(base_dtype(init.node.input(0).dtype())) {
@@ -32,16 +32,16 @@ class Reduction : public Kernel {
     }
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     if (plan_) {
-      run(ctx, *plan_);
+      compute(ctx, *plan_);
     } else {
-      run(ctx, cpu::ReducePlan(ctx.input(0).shape(), ints_of(ctx.input(1)), keep_dims_));
+      compute(ctx, cpu::ReducePlan(ctx.input(0).shape(), ints_of(ctx.input(1)), keep_dims_));
     }
   }
 
  private:
-  void run(KernelContext& ctx, const cpu::ReducePlan& plan) const {
+  void compute(ParallelContext& ctx, const cpu::ReducePlan& plan) const {
     const Tensor& in = ctx.input(0);
     Tensor& out = ctx.output(0, plan.shape());
     plan.run(Op, dtype_, in.raw(), out.raw(), ctx.pool());
@@ -202,6 +202,7 @@ void add_reduction(OpRegistry& r, std::string name, std::string doc, GradientFn 
          .shape = shapes::reduction,
          .gradient = gradient,
          .kernels = number_kernels<Op>(complex),
+         .threads = Threads::kFixedOrder,
          .view = ops::reduction_view});
 }
 
@@ -214,7 +215,8 @@ void add_logical_reduction(OpRegistry& r, std::string name, std::string doc) {
          .attrs = {"keep_dims: bool = false", "Tidx: {int32, int64} = DT_INT32"},
          .shape = shapes::reduction,
          .not_differentiable = true,
-         .kernels = {{DType::kInvalid, make_kernel<Reduction<Op>>}}});
+         .kernels = {{DType::kInvalid, make_kernel<Reduction<Op>>}},
+         .threads = Threads::kFixedOrder});
 }
 
 }  // namespace

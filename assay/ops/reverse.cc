@@ -9,7 +9,7 @@ namespace assay {
 namespace {
 
 /// Copies `x` with the dimensions in the bit mask `reversed` back to front.
-void run_reverse(KernelContext& ctx, unsigned reversed) {
+void run_reverse(ParallelContext& ctx, unsigned reversed) {
   const Tensor& x = ctx.input(0);
   Tensor& out = ctx.output(0, x.shape());
   std::int64_t stride = x.num_elements();
@@ -29,7 +29,7 @@ void run_reverse(KernelContext& ctx, unsigned reversed) {
   });
 }
 
-void reverse(KernelContext& ctx) {
+void reverse(ParallelContext& ctx) {
   const Tensor& dims = ctx.input(1);
   if (dims.rank() != 1 || dims.num_elements() != ctx.input(0).rank()) {
     invalid_argument("{} flags for a tensor of shape {}", dims.num_elements(),
@@ -42,7 +42,7 @@ void reverse(KernelContext& ctx) {
   run_reverse(ctx, reversed);
 }
 
-void reverse_v2(KernelContext& ctx) {
+void reverse_v2(ParallelContext& ctx) {
   const Tensor& axes = ctx.input(1);
   unsigned reversed = 0;
   for (std::int64_t i = 0; i < axes.num_elements(); ++i) {
@@ -189,7 +189,8 @@ void register_reverse(OpRegistry& registry) {
                           "double, complex64, complex128, string}"},
                 .shape = shapes::unchanged,
                 .gradient = reverse_gradient,
-                .kernels = ops::any_dtype(function_kernel<reverse>)});
+                .kernels = ops::any_dtype(function_kernel<reverse>),
+                .threads = Threads::kPieces});
   registry.add({.name = "ReverseV2",
                 .doc = "A tensor with the dimensions named back to front.",
                 .inputs = {"tensor: T", "axis: Tidx"},
@@ -199,7 +200,8 @@ void register_reverse(OpRegistry& registry) {
                           "float, double, complex64, complex128, string}"},
                 .shape = reverse_v2_shape,
                 .gradient = reverse_gradient,
-                .kernels = ops::any_dtype(function_kernel<reverse_v2>)});
+                .kernels = ops::any_dtype(function_kernel<reverse_v2>),
+                .threads = Threads::kPieces});
   registry.add({.name = "ReverseSequence",
                 .doc = "Each sequence of a batch with its first entries, by its length, reversed.",
                 .inputs = {"input: T", "seq_lengths: Tlen"},

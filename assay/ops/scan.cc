@@ -61,12 +61,12 @@ struct Times {
 // `T` is unsigned for integers, which wrap around; narrow ones are not promoted to int: they are
 // widened before (see register_scan, which offers 32 bits and more).
 template <typename T, typename Op>
-class Scan : public Kernel {
+class Scan : public ParallelKernel {
  public:
   explicit Scan(const KernelInit& init)
       : exclusive_(init.attr<bool>("exclusive")), reverse_(init.attr<bool>("reverse")) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& in = ctx.input(0);
     const Axis a = along(in.shape(), axis_index(ctx.input(1), in.rank()));
     Tensor& out = ctx.output(0, in.shape());
@@ -119,11 +119,11 @@ void cumprod_gradient(GradientContext& g) {
 }
 
 template <typename T, typename Index, bool Max>
-class ArgExtremum : public Kernel {
+class ArgExtremum : public ParallelKernel {
  public:
   explicit ArgExtremum(const KernelInit&) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& in = ctx.input(0);
     if (in.rank() == 0) invalid_argument("input must have at least one dimension");
     const int axis = axis_index(ctx.input(1), in.rank());
@@ -212,14 +212,15 @@ void add_scan(OpRegistry& r, std::string name, std::string doc, GradientFn gradi
                      {int32, make_kernel<Scan<std::uint32_t, Op>>},
                      {int64, make_kernel<Scan<std::uint64_t, Op>>},
                      {DType::kComplex64, make_kernel<Scan<std::complex<float>, Op>>},
-                     {DType::kComplex128, make_kernel<Scan<std::complex<double>, Op>>}}});
+                     {DType::kComplex128, make_kernel<Scan<std::complex<double>, Op>>}},
+         .threads = Threads::kPieces});
 }
 
 template <bool Max>
 void add_arg(OpRegistry& r, std::string name, std::string doc) {
   std::vector<KernelEntry> kernels;
   for (const DType t : {float32, float64, int32, int64, int8, int16, uint8, uint16}) {
-    kernels.push_back({t, make_arg_extremum<Max>});
+    kernels.push_back({t, chosen_kernel<make_arg_extremum<Max>>});
   }
   r.add({.name = std::move(name),
          .doc = std::move(doc),
@@ -229,7 +230,8 @@ void add_arg(OpRegistry& r, std::string name, std::string doc) {
                    "output_type: {int32, int64} = DT_INT64"},
          .shape = arg_shape,
          .not_differentiable = true,
-         .kernels = std::move(kernels)});
+         .kernels = std::move(kernels),
+         .threads = Threads::kPieces});
 }
 
 }  // namespace

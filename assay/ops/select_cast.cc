@@ -45,7 +45,7 @@ void select_v2_shape(ShapeContext& c) {
   }
 }
 
-class Select : public Kernel {
+class Select : public ParallelKernel {
  public:
   explicit Select(const KernelInit& init)
       : loop_(cpu::select_loop(base_dtype(init.node.input(1).dtype()))) {
@@ -54,7 +54,7 @@ class Select : public Kernel {
     }
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& condition = ctx.input(0);
     const Tensor& x = ctx.input(1);
     const Tensor& y = ctx.input(2);
@@ -103,7 +103,7 @@ void select_v2_gradient(GradientContext& g) {
   g.set(2, g.unbroadcast(of_y, g.input(2), g.output(0), true));
 }
 
-class Cast : public Kernel {
+class Cast : public ParallelKernel {
  public:
   explicit Cast(const KernelInit& init)
       : from_(base_dtype(init.attr<DType>("SrcT"))),
@@ -117,7 +117,7 @@ class Cast : public Kernel {
     }
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& x = ctx.input(0);
     if (from_ == to_) {
       ctx.set_output(0, x);
@@ -169,7 +169,7 @@ void register_select_cast(OpRegistry& r) {
          .attrs = {"T: type"},
          .shape = select_v2_shape,
          .gradient = select_v2_gradient,
-         .kernels = {{DType::kInvalid, cpu::make_elementwise_kernel}},
+         .kernels = {{DType::kInvalid, cpu::elementwise_kernel}},
          .elementwise = &kSelectV2});
   r.add({.name = "Cast",
          .doc = "The elements converted to another dtype; floats lose their fraction as integers.",
@@ -179,7 +179,8 @@ void register_select_cast(OpRegistry& r) {
          .shape = shapes::unchanged,
          .gradient = cast_gradient,
          .kernel_attr = "SrcT",
-         .kernels = {{DType::kInvalid, make_kernel<Cast>}}});
+         .kernels = {{DType::kInvalid, make_kernel<Cast>}},
+         .threads = Threads::kPieces});
 }
 
 }  // namespace assay

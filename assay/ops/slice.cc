@@ -46,7 +46,7 @@ void slice_shape(ShapeContext& c) {
   c.set_output(0, std::move(out));
 }
 
-void slice(KernelContext& ctx) {
+void slice(ParallelContext& ctx) {
   const Tensor& x = ctx.input(0);
   const int rank = x.rank();
   if (ctx.input(1).num_elements() != rank || ctx.input(2).num_elements() != rank) {
@@ -117,6 +117,7 @@ void register_slice(OpRegistry& registry) {
                 .shape = slice_shape,
                 .gradient = slice_gradient,
                 .kernels = ops::any_dtype(function_kernel<slice>),
+                .threads = Threads::kPieces,
                 .view = ops::slice_view});
 }
 

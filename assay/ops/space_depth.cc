@@ -52,13 +52,13 @@ void space_depth_shape(ShapeContext& c) {
 /// The deep image is [n, h, w, block, block, c] (or with the three channel dimensions before h),
 /// the wide one [n, h, block, w, block, c]: the same elements in another order.
 template <bool kToDepth>
-class SpaceDepth : public Kernel {
+class SpaceDepth : public ParallelKernel {
  public:
   explicit SpaceDepth(const KernelInit& init)
       : at_(layout_of(init.attr<std::string>("data_format"))),
         block_(init.attr<std::int64_t>("block_size")) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& x = ctx.input(0);
     if (x.rank() != 4) invalid_argument("four dimensions are needed, got {}", x.shape().str());
     Shape wide = x.shape();
@@ -122,7 +122,8 @@ OpSpec space_depth_spec(std::string name, std::string doc) {
                     "data_format: {'NHWC', 'NCHW', 'NCHW_VECT_C'} = 'NHWC'"},
           .shape = space_depth_shape<kToDepth>,
           .gradient = space_depth_gradient,
-          .kernels = ops::any_dtype(make_kernel<SpaceDepth<kToDepth>>)};
+          .kernels = ops::any_dtype(make_kernel<SpaceDepth<kToDepth>>),
+          .threads = Threads::kPieces};
 }
 
 }  // namespace

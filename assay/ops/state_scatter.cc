@@ -74,7 +74,7 @@ Shape updates_shape(const Shape& indices, const Shape& variable) {
 /// Applies Op to the rows that the indices name, in order; updates is one value for all when
 /// `update_step` is 0.
 template <typename T, typename Op, typename Index>
-void scatter_rows(KernelContext& ctx, T* variable, const Index* indices, std::int64_t n,
+void scatter_rows(ParallelContext& ctx, T* variable, const Index* indices, std::int64_t n,
                   std::int64_t width, const T* updates, bool one_value) {
   if (one_value) {
     for (std::int64_t i = 0; i < n; ++i) {
@@ -98,7 +98,7 @@ void scatter_rows(KernelContext& ctx, T* variable, const Index* indices, std::in
 }
 
 template <typename T, typename Op>
-void scatter(KernelContext& ctx) {
+void scatter(ParallelContext& ctx) {
   Tensor& variable = variable_of(ctx, 0);
   const Tensor& indices = ctx.input(1);
   const Tensor& updates = ctx.input(2);
@@ -168,7 +168,7 @@ void scatter_nd(KernelContext& ctx) {
 }
 
 template <typename T>
-void resource_gather(KernelContext& ctx) {
+void resource_gather(ParallelContext& ctx) {
   const Tensor& variable = variable_of(ctx, 0);
   const Tensor& indices = ctx.input(1);
   if (variable.rank() < 1) invalid_argument("the variable must have rows, got a scalar");
@@ -309,7 +309,8 @@ void add_rows(OpRegistry& registry, const Family& f) {
                 .effect = Effect::kWrites,
                 .shape = scatter_shape,
                 .not_differentiable = true,
-                .kernels = f.rows});
+                .kernels = f.rows,
+                .threads = Threads::kPieces});
   const bool any = std::string_view(f.types) == "type";
   registry.add({.name = fmt::format("ResourceScatter{}", f.name),
                 .doc = f.doc,
@@ -319,7 +320,8 @@ void add_rows(OpRegistry& registry, const Family& f) {
                 .shape = resource_scatter_shape,
                 .not_differentiable = true,
                 .kernel_attr = "dtype",
-                .kernels = f.rows});
+                .kernels = f.rows,
+                .threads = Threads::kPieces});
 }
 
 void add_nd(OpRegistry& registry, const Family& f) {
@@ -382,7 +384,8 @@ void register_state_scatter(OpRegistry& registry) {
                             {int32, function_kernel<resource_gather<std::int32_t>>},
                             {int64, function_kernel<resource_gather<std::int64_t>>},
                             {boolean, function_kernel<resource_gather<bool>>},
-                            {string, function_kernel<resource_gather<std::string>>}}});
+                            {string, function_kernel<resource_gather<std::string>>}},
+                .threads = Threads::kPieces});
 }
 
 }  // namespace assay

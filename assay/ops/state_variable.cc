@@ -73,7 +73,7 @@ struct SubtractFrom {
 
 /// AssignAdd, AssignSub and their resource forms.
 template <typename T, typename Op>
-void update(KernelContext& ctx) {
+void update(ParallelContext& ctx) {
   Tensor& variable = variable_of(ctx, 0);
   const Tensor& value = ctx.input(1);
   if (variable.shape() != value.shape()) {
@@ -198,10 +198,12 @@ OpSpec ref_update(std::string name, std::string doc, std::vector<KernelEntry> ke
           .effect = Effect::kWrites,
           .shape = shapes::merged,
           .not_differentiable = true,
-          .kernels = std::move(kernels)};
+          .kernels = std::move(kernels),
+          .threads = Threads::kPieces};
 }
 
-OpSpec resource_update(std::string name, std::string doc, std::vector<KernelEntry> kernels) {
+OpSpec resource_update(std::string name, std::string doc, std::vector<KernelEntry> kernels,
+                       Threads threads) {
   return {.name = std::move(name),
           .doc = std::move(doc),
           .inputs = {"resource: resource", "value: dtype"},
@@ -210,7 +212,8 @@ OpSpec resource_update(std::string name, std::string doc, std::vector<KernelEntr
           .shape = assign_variable_shape,
           .not_differentiable = true,
           .kernel_attr = "dtype",
-          .kernels = std::move(kernels)};
+          .kernels = std::move(kernels),
+          .threads = threads};
 }
 
 void register_references(OpRegistry& registry) {
@@ -312,14 +315,15 @@ void register_resources(OpRegistry& registry) {
                 .not_differentiable = true,
                 .kernels = {{DType::kInvalid, function_kernel<var_is_initialized>}},
                 .allows_uninitialized = true});
-  OpSpec assign = resource_update("AssignVariableOp", "Gives a resource variable a new value.",
-                                  {{DType::kInvalid, function_kernel<assign_variable>}});
+  OpSpec assign =
+      resource_update("AssignVariableOp", "Gives a resource variable a new value.",
+                      {{DType::kInvalid, function_kernel<assign_variable>}}, Threads::kOne);
   assign.allows_uninitialized = true;
   registry.add(std::move(assign));
   registry.add(resource_update("AssignAddVariableOp", "Adds to a resource variable.",
-                               update_kernels<AddTo>()));
+                               update_kernels<AddTo>(), Threads::kPieces));
   registry.add(resource_update("AssignSubVariableOp", "Subtracts from a resource variable.",
-                               update_kernels<SubtractFrom>()));
+                               update_kernels<SubtractFrom>(), Threads::kPieces));
 }
 
 }  // namespace

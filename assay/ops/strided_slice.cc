@@ -89,10 +89,10 @@ Shape out_shape(const ops::StridedSliceSpec& spec) {
   return Shape(std::span(spec.out.data(), static_cast<std::size_t>(spec.out_rank)));
 }
 
-class StridedSlice : public Kernel {
+class StridedSlice : public ParallelKernel {
  public:
   explicit StridedSlice(const KernelInit& init) : masks_(masks_of(init)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& x = ctx.input(0);
     check_lengths(ctx.input(1), ctx.input(2), ctx.input(3));
     const ops::StridedSliceSpec spec =
@@ -122,10 +122,10 @@ void strided_slice_grad_shape(ShapeContext& c) {
   c.set_output(0, c.input_as_shape(0));
 }
 
-class StridedSliceGrad : public Kernel {
+class StridedSliceGrad : public ParallelKernel {
  public:
   explicit StridedSliceGrad(const KernelInit& init) : masks_(masks_of(init)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Shape shape = ops::shape_value(ctx.input(0), "shape");
     const Tensor& dy = ctx.input(4);
     check_lengths(ctx.input(1), ctx.input(2), ctx.input(3));
@@ -156,10 +156,10 @@ void strided_slice_grad_gradient(GradientContext& g) {
 }
 
 /// Writes `value` into the slice of a variable.
-class StridedSliceAssign : public Kernel {
+class StridedSliceAssign : public ParallelKernel {
  public:
   explicit StridedSliceAssign(const KernelInit& init) : masks_(masks_of(init)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     Tensor& x = ctx.ref_input(0);
     const Tensor& value = ctx.input(4);
     check_lengths(ctx.input(1), ctx.input(2), ctx.input(3));
@@ -204,6 +204,7 @@ void register_strided_slice(OpRegistry& registry) {
        .shape = strided_slice_shape,
        .gradient = strided_slice_gradient,
        .kernels = ops::any_dtype(make_kernel<StridedSlice>),
+       .threads = Threads::kPieces,
        .view = ops::strided_slice_view});
   registry.add({.name = "StridedSliceGrad",
                 .doc = "Zeros of the given shape with `dy` in the place of a StridedSlice.",
@@ -212,7 +213,8 @@ void register_strided_slice(OpRegistry& registry) {
                 .attrs = slice_attrs(),
                 .shape = strided_slice_grad_shape,
                 .gradient = strided_slice_grad_gradient,
-                .kernels = ops::any_dtype(make_kernel<StridedSliceGrad>)});
+                .kernels = ops::any_dtype(make_kernel<StridedSliceGrad>),
+                .threads = Threads::kPieces});
   registry.add(
       {.name = "StridedSliceAssign",
        .doc = "Writes a value into the elements that a slice of a variable picks.",
@@ -222,7 +224,8 @@ void register_strided_slice(OpRegistry& registry) {
        .effect = Effect::kWrites,
        .shape = shapes::unchanged,
        .not_differentiable = true,
-       .kernels = ops::any_dtype(make_kernel<StridedSliceAssign>)});
+       .kernels = ops::any_dtype(make_kernel<StridedSliceAssign>),
+       .threads = Threads::kPieces});
 }
 
 }  // namespace assay

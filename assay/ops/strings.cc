@@ -169,7 +169,7 @@ const std::string& scalar_text(const Tensor& t) {
   return t.data<std::string>()[0];
 }
 
-void read_file(KernelContext& ctx) {
+void read_contents(KernelContext& ctx) {
   const auto file = posix_file_system().open_read(scalar_text(ctx.input(0)));
   std::string contents(static_cast<std::size_t>(file->size()), '\0');
   contents.resize(file->read_at(0, contents.data(), contents.size()));
@@ -279,7 +279,7 @@ void register_strings(OpRegistry& registry) {
                 .effect = Effect::kReads,
                 .shape = shapes::scalar,
                 .not_differentiable = true,
-                .kernels = {{DType::kInvalid, function_kernel<read_file>}}});
+                .kernels = {{DType::kInvalid, function_kernel<read_contents>}}});
   registry.add({.name = "WriteFile",
                 .doc = "Writes a string to a file, making its folder if need be.",
                 .inputs = {"filename: string", "contents: string"},

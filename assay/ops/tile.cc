@@ -31,7 +31,7 @@ void tile_shape(ShapeContext& c) {
   c.set_output(0, std::move(out));
 }
 
-void tile(KernelContext& ctx) {
+void tile(ParallelContext& ctx) {
   const Tensor& x = ctx.input(0);
   const Tensor& multiples = ctx.input(1);
   if (multiples.rank() != 1 || multiples.num_elements() != x.rank()) {
@@ -94,7 +94,7 @@ void broadcast_to_shape(ShapeContext& c) {
   c.set_output(0, target);
 }
 
-void broadcast_to(KernelContext& ctx) {
+void broadcast_to(ParallelContext& ctx) {
   const Tensor& x = ctx.input(0);
   const Shape shape = ops::shape_value(ctx.input(1), "shape");
   const int skip = shape.rank() - x.rank();
@@ -137,7 +137,8 @@ void register_tile(OpRegistry& registry) {
                 .attrs = {"T: type", "Tmultiples: {int32, int64} = DT_INT32"},
                 .shape = tile_shape,
                 .gradient = tile_gradient,
-                .kernels = ops::any_dtype(function_kernel<tile>)});
+                .kernels = ops::any_dtype(function_kernel<tile>),
+                .threads = Threads::kPieces});
   registry.add({.name = "BroadcastTo",
                 .doc = "Repeats a tensor to a larger shape by numpy's broadcasting rules.",
                 .inputs = {"input: T", "shape: Tidx"},
@@ -145,7 +146,8 @@ void register_tile(OpRegistry& registry) {
                 .attrs = {"T: type", "Tidx: {int32, int64} = DT_INT32"},
                 .shape = broadcast_to_shape,
                 .gradient = broadcast_to_gradient,
-                .kernels = ops::any_dtype(function_kernel<broadcast_to>)});
+                .kernels = ops::any_dtype(function_kernel<broadcast_to>),
+                .threads = Threads::kPieces});
 }
 
 }  // namespace assay

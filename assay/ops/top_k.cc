@@ -60,7 +60,7 @@ void select_unsorted(const T* row, std::int64_t k, std::int64_t n,
 
 /// The k largest entries of each row, largest first; of equal ones the first comes first.
 template <typename T>
-void run_top_k(KernelContext& ctx, std::int64_t k, bool sorted) {
+void run_top_k(ParallelContext& ctx, std::int64_t k, bool sorted) {
   const Tensor& x = ctx.input(0);
   if (x.rank() < 1) invalid_argument("a vector is needed, got a scalar");
   const std::int64_t n = x.dim(x.rank() - 1);
@@ -93,10 +93,10 @@ void run_top_k(KernelContext& ctx, std::int64_t k, bool sorted) {
 }
 
 template <typename T>
-class TopKV2 : public Kernel {
+class TopKV2 : public ParallelKernel {
  public:
   explicit TopKV2(const KernelInit& init) : sorted_(init.attr<bool>("sorted")) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     if (ctx.input(1).num_elements() != 1) invalid_argument("k must be one number");
     run_top_k<T>(ctx, *ctx.in<std::int32_t>(1), sorted_);
   }
@@ -106,11 +106,11 @@ class TopKV2 : public Kernel {
 };
 
 template <typename T>
-class TopK : public Kernel {
+class TopK : public ParallelKernel {
  public:
   explicit TopK(const KernelInit& init)
       : k_(init.attr<std::int64_t>("k")), sorted_(init.attr<bool>("sorted")) {}
-  void run(KernelContext& ctx) override { run_top_k<T>(ctx, k_, sorted_); }
+  void run_parallel(ParallelContext& ctx) override { run_top_k<T>(ctx, k_, sorted_); }
 
  private:
   std::int64_t k_;
@@ -208,7 +208,8 @@ void register_top_k(OpRegistry& registry) {
                 .kernels = {{float32, make_kernel<TopKV2<float>>},
                             {float64, make_kernel<TopKV2<double>>},
                             {int32, make_kernel<TopKV2<std::int32_t>>},
-                            {int64, make_kernel<TopKV2<std::int64_t>>}}});
+                            {int64, make_kernel<TopKV2<std::int64_t>>}},
+                .threads = Threads::kPieces});
   registry.add({.name = "TopK",
                 .doc = "The k largest entries of each row and where they are; k is an attribute.",
                 .inputs = {"input: T"},
@@ -219,7 +220,8 @@ void register_top_k(OpRegistry& registry) {
                 .kernels = {{float32, make_kernel<TopK<float>>},
                             {float64, make_kernel<TopK<double>>},
                             {int32, make_kernel<TopK<std::int32_t>>},
-                            {int64, make_kernel<TopK<std::int64_t>>}}});
+                            {int64, make_kernel<TopK<std::int64_t>>}},
+                .threads = Threads::kPieces});
   registry.add({.name = "InTopKV2",
                 .doc = "Whether each target is among the k largest predictions of its row.",
                 .inputs = {"predictions: float", "targets: T", "k: T"},

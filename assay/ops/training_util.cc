@@ -101,6 +101,7 @@ void add_form(OpRegistry& registry, const UpdateFamily& f, bool resource, bool s
   spec.shape = update_shape;
   spec.not_differentiable = true;
   spec.kernels = f.kernels;
+  spec.threads = Threads::kPieces;
   registry.add(std::move(spec));
 }
 

@@ -47,13 +47,13 @@ T hyper_value(const KernelContext& ctx, int i) {
 ///   void operator()(T* const* slots, const T* grad, std::int64_t n) const;
 /// `option` is the op's boolean attribute (use_nesterov, update_slots), false when it has none.
 template <typename T, template <typename> class Rule>
-class Update : public Kernel {
+class Update : public ParallelKernel {
  public:
   explicit Update(const KernelInit& init)
       : layout_(layout_of(*init.node.def(), Rule<T>::kSlots)),
         option_(init.attr_or<bool>("use_nesterov", init.attr_or<bool>("update_slots", false))) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     std::array<Tensor*, kMaxSlots> tensors{};
     std::array<T*, kMaxSlots> slots{};
     for (int i = 0; i < Rule<T>::kSlots; ++i) {
@@ -86,7 +86,7 @@ class Update : public Kernel {
     return s;
   }
 
-  static void dense(KernelContext& ctx, const Rule<T>& rule, const Slots& slots,
+  static void dense(ParallelContext& ctx, const Rule<T>& rule, const Slots& slots,
                     const Tensor& variable, const Tensor& grad) {
     if (grad.shape() != variable.shape()) {
       invalid_argument("the gradient has shape {}, the variable {}", grad.shape().str(),

@@ -35,7 +35,7 @@ void transpose_shape(ShapeContext& c) {
   c.set_output(0, std::move(out));
 }
 
-void transpose(KernelContext& ctx) {
+void transpose(ParallelContext& ctx) {
   const Tensor& x = ctx.input(0);
   const Tensor& perm = ctx.input(1);
   const int rank = x.rank();
@@ -75,14 +75,14 @@ void transpose_gradient(GradientContext& g) {
 }
 
 /// Real numbers are their own conjugates.
-class ConjugateTranspose : public Kernel {
+class ConjugateTranspose : public ParallelKernel {
  public:
   explicit ConjugateTranspose(const KernelInit& init) {
     if (is_complex(init.attr<DType>("T"))) {
       fail(Code::kUnimplemented, "complex numbers are not supported here");
     }
   }
-  void run(KernelContext& ctx) override { transpose(ctx); }
+  void run_parallel(ParallelContext& ctx) override { transpose(ctx); }
 };
 
 void vector_shape(ShapeContext& c) {
@@ -116,7 +116,8 @@ void register_transpose(OpRegistry& registry) {
                 .attrs = {"T: type", "Tperm: {int32, int64} = DT_INT32"},
                 .shape = transpose_shape,
                 .gradient = transpose_gradient,
-                .kernels = ops::any_dtype(function_kernel<transpose>)});
+                .kernels = ops::any_dtype(function_kernel<transpose>),
+                .threads = Threads::kPieces});
   registry.add({.name = "ConjugateTranspose",
                 .doc = "The complex conjugate with the dimensions in the order that `perm` gives.",
                 .inputs = {"x: T", "perm: Tperm"},
@@ -124,7 +125,8 @@ void register_transpose(OpRegistry& registry) {
                 .attrs = {"T: type", "Tperm: {int32, int64} = DT_INT32"},
                 .shape = transpose_shape,
                 .gradient = transpose_gradient,
-                .kernels = ops::any_dtype(make_kernel<ConjugateTranspose>)});
+                .kernels = ops::any_dtype(make_kernel<ConjugateTranspose>),
+                .threads = Threads::kPieces});
   registry.add({.name = "InvertPermutation",
                 .doc = "The permutation that undoes its input.",
                 .inputs = {"x: T"},

@@ -35,7 +35,7 @@ void unsorted_shape(ShapeContext& c) {
 
 /// Rows go to the segment that their id names, in order; rows of negative ids go nowhere.
 template <typename T, typename Rows, typename Id>
-void run_unsorted(KernelContext& ctx, std::int64_t segments) {
+void run_unsorted(ParallelContext& ctx, std::int64_t segments) {
   const Tensor& data = ctx.input(0);
   const Tensor& ids = ctx.input(1);
   Shape shape{segments};
@@ -71,7 +71,7 @@ void run_unsorted(KernelContext& ctx, std::int64_t segments) {
 }
 
 template <typename T, typename Rows>
-void unsorted(KernelContext& ctx) {
+void unsorted(ParallelContext& ctx) {
   const Tensor& data = ctx.input(0);
   const Tensor& ids = ctx.input(1);
   if (ctx.input(2).num_elements() != 1) invalid_argument("num_segments must be one number");
@@ -185,7 +185,8 @@ OpSpec unsorted_spec(std::string name, std::string doc, const char* types, Gradi
                     "Tnumsegments: {int32, int64} = DT_INT32"},
           .shape = unsorted_shape,
           .gradient = gradient,
-          .kernels = std::move(kernels)};
+          .kernels = std::move(kernels),
+          .threads = Threads::kPieces};
 }
 
 }  // namespace

@@ -173,7 +173,7 @@ void Program::bind_step(InstrId i, ResourceStore& resources) {
   }
   const KernelFactory factory = compiler::require_kernel(*instr.node);
   try {
-    add_step(factory(KernelInit{*instr.node, shapes, values, &resources}), instr, instr.inputs,
+    add_step(factory.make(KernelInit{*instr.node, shapes, values, &resources}), instr, instr.inputs,
              instr.outputs);
   } catch (const Error& error) {
     if (!error.node().empty()) throw;
@@ -327,9 +327,9 @@ std::vector<Tensor> Program::run(const Tensor* const* feeds, ThreadPool& pool) {
         if (!check.holds()) [[unlikely]]
           report_variable(check);
       }
-      KernelContext context({frame->args.data() + step.first_input, step.num_inputs},
-                            {frame->args.data() + step.first_output, step.num_outputs},
-                            {places_.data() + step.first_output, step.num_outputs}, pool);
+      ParallelContext context({frame->args.data() + step.first_input, step.num_inputs},
+                              {frame->args.data() + step.first_output, step.num_outputs},
+                              {places_.data() + step.first_output, step.num_outputs}, pool);
       step.kernel->run(context);
     }
   } catch (const Error& error) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "assay/device/kernel.h"
 #include "assay/graph/op_registry.h"
 #include "tests/ops/op_case.h"
 #include "tests/ops/op_graph.h"
@@ -38,6 +39,28 @@ TEST(Registry, EveryOpCanRun) {
   for (const auto& [name, op] : default_op_registry().ops()) {
     EXPECT_TRUE(!op.kernels.empty() || op.elementwise != nullptr || op.resolved_by_runtime) << name;
   }
+}
+
+void alone(KernelContext&) {}
+void shared(ParallelContext&) {}
+
+TEST(Registry, AnOpThatSharesItsWorkAmongThreadsMustSayWhyTheirNumberChangesNothing) {
+  OpRegistry ops;
+  const auto spec = [](KernelFactory kernel, Threads threads) {
+    return OpSpec{.name = "Some",
+                  .doc = "Some op.",
+                  .kernels = {{DType::kInvalid, kernel}},
+                  .threads = threads};
+  };
+  const Error silent = error_of([&] { ops.add(spec(function_kernel<shared>, Threads::kOne)); });
+  EXPECT_EQ(silent.code(), Code::kInternal);
+  EXPECT_NE(silent.message().find("op Some: a kernel shares its work"), std::string::npos)
+      << silent.message();
+  EXPECT_EQ(code_of([&] { ops.add(spec(function_kernel<alone>, Threads::kPieces)); }),
+            Code::kInternal);
+  EXPECT_EQ(ops.find("Some"), nullptr);
+  ops.add(spec(function_kernel<shared>, Threads::kFixedOrder));
+  EXPECT_NE(ops.find("Some"), nullptr);
 }
 
 TEST(Registry, KernelsAreForDtypesThatTheOpAllows) {

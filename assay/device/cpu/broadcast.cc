@@ -138,7 +138,7 @@ void BroadcastPlan::run_piece(ElementwiseLoop loop, const void* const* in, void*
 
 namespace {
 
-class ElementwiseKernel : public Kernel {
+class ElementwiseKernel : public ParallelKernel {
  public:
   explicit ElementwiseKernel(const KernelInit& init) {
     const ElementwiseDef* def = init.node.def()->elementwise;
@@ -161,18 +161,18 @@ class ElementwiseKernel : public Kernel {
     plan_.emplace(std::span<const Shape>(shapes.data(), arity_));
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     if (plan_) {
-      run(ctx, *plan_);
+      compute(ctx, *plan_);
       return;
     }
     std::array<Shape, kMaxElementwiseInputs> shapes;
     for (std::size_t k = 0; k < arity_; ++k) shapes[k] = ctx.input(static_cast<int>(k)).shape();
-    run(ctx, BroadcastPlan(std::span<const Shape>(shapes.data(), arity_)));
+    compute(ctx, BroadcastPlan(std::span<const Shape>(shapes.data(), arity_)));
   }
 
  private:
-  void run(KernelContext& ctx, const BroadcastPlan& plan) const {
+  void compute(ParallelContext& ctx, const BroadcastPlan& plan) const {
     Tensor& out = ctx.output(0, plan.shape());
     std::array<const void*, kMaxElementwiseInputs> in{};
     for (std::size_t k = 0; k < arity_; ++k) in[k] = ctx.input(static_cast<int>(k)).raw();
@@ -187,8 +187,6 @@ class ElementwiseKernel : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_elementwise_kernel(const KernelInit& init) {
-  return std::make_unique<ElementwiseKernel>(init);
-}
+const KernelFactory elementwise_kernel = make_kernel<ElementwiseKernel>;
 
 }  // namespace assay::cpu

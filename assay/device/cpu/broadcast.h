@@ -48,7 +48,7 @@ class BroadcastPlan {
 
 /// The kernel of an op that has an ElementwiseDef: what OpSpec::kernels name for it. Its output
 /// may be one of its inputs' memory.
-std::unique_ptr<Kernel> make_elementwise_kernel(const KernelInit& init);
+extern const KernelFactory elementwise_kernel;
 
 /// numpy's broadcast of two shapes; false when they do not fit.
 bool broadcast(const Shape& a, const Shape& b, Shape& out);

@@ -18,7 +18,7 @@ constexpr std::size_t kPlace = kBlock * kMaxElementSize + 192;
 constexpr std::int64_t kElementsPerPiece = 32768;
 constexpr int kMaxRegisters = 48;
 
-class FusedKernel : public Kernel {
+class FusedKernel : public ParallelKernel {
  public:
   explicit FusedKernel(FusedLoop chain) : chain_(std::move(chain)) {
     ASSAY_CHECK(static_cast<int>(chain_.inputs.size() + chain_.operations.size()) <= kMaxRegisters);
@@ -30,7 +30,7 @@ class FusedKernel : public Kernel {
     }
   }
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     std::array<char*, kMaxRegisters> outputs;
     for (int i = 0; i < ctx.num_outputs(); ++i) {
       outputs[static_cast<std::size_t>(i)] = static_cast<char*>(
