@@ -1,9 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "assay/base/philox.h"
+#include "assay/base/philox_fill.h"
 #include "assay/tensor/tensor.h"
 
 namespace assay::random {
@@ -30,23 +32,29 @@ struct Uniform {
   }
   // Both short types take the low bits of a word as the fraction of a number in [1, 2).
   static void fill(const Philox& base, std::int64_t first, Half* out, std::int64_t n) {
-    short_fractions(base, first, out, n, 10);
+    short_fractions<Half, 10>(base, first, out, n);
   }
   static void fill(const Philox& base, std::int64_t first, BFloat16* out, std::int64_t n) {
-    short_fractions(base, first, out, n, 7);
+    short_fractions<BFloat16, 7>(base, first, out, n);
   }
 
  private:
-  template <typename T>
-  static void short_fractions(Philox base, std::int64_t first, T* out, std::int64_t n, int bits) {
-    base.skip(static_cast<std::uint64_t>(first / 4));
-    const std::uint32_t mask = (1U << bits) - 1;
-    const float unit = 1.0F / static_cast<float>(1U << bits);
-    for (std::int64_t i = 0; i < n; i += 4) {
-      const Philox::Block block = base();
-      for (std::int64_t k = 0; k < 4 && i + k < n; ++k) {
-        out[i + k] = T(static_cast<float>(block[static_cast<std::size_t>(k)] & mask) * unit);
+  template <typename T, int kBits>
+  static void short_fractions(const Philox& base, std::int64_t first, T* out, std::int64_t n) {
+    constexpr std::size_t kValues = std::size_t{1} << kBits;
+    static const std::array<T, kValues> fractions = [] {
+      std::array<T, kValues> all;
+      for (std::size_t i = 0; i < kValues; ++i) {
+        all[i] = T(static_cast<float>(i) / static_cast<float>(kValues));
       }
+      return all;
+    }();
+    constexpr std::int64_t kBlock = 1024;
+    std::uint32_t words[kBlock];
+    for (std::int64_t i = 0; i < n; i += kBlock) {
+      const std::int64_t m = std::min(kBlock, n - i);
+      fill_words(base, first + i, words, m);
+      for (std::int64_t k = 0; k < m; ++k) out[i + k] = fractions[words[k] % kValues];
     }
   }
 };
@@ -54,7 +62,7 @@ struct Uniform {
 /// Fills a short type with what `fill` gives in float.
 template <typename Fill, typename T>
 void fill_as_float(Fill fill, std::int64_t first, T* out, std::int64_t n) {
-  constexpr std::int64_t kBlock = 256;
+  constexpr std::int64_t kBlock = 1024;
   float block[kBlock];
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t m = std::min(kBlock, n - i);
