@@ -32,6 +32,11 @@ if(ASSAY_SANITIZE)
   target_compile_options(assay_options INTERFACE -fsanitize=${ASSAY_SANITIZE}
                                                  -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(assay_options INTERFACE -fsanitize=${ASSAY_SANITIZE})
+  if(ASSAY_SANITIZE STREQUAL "thread")
+    # protobuf's headers add members to their classes under __SANITIZE_THREAD__, which the library as
+    # installed does not have; the C++ library's own needs of the macro are met by name.
+    target_compile_options(assay_options INTERFACE -U__SANITIZE_THREAD__ -D_GLIBCXX_TSAN=1)
+  endif()
 endif()
 
 # assay_layer(NAME DIR USES layer... LINK library...): a library of every source in DIR, which may

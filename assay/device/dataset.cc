@@ -114,7 +114,6 @@ void IteratorResource::initialize(std::shared_ptr<const Dataset> dataset) {
     }
   }
   std::lock_guard lock(mutex_);
-  if (!pending_.empty()) restore_dataset_counters(*dataset, std::exchange(pending_, {}));
   IteratorState start;
   save_dataset_counters(*dataset, start);
   auto iterator = dataset->make_iterator();
@@ -173,11 +172,6 @@ IteratorState IteratorResource::save() const {
   save_data(*dataset_, state);
   state[kBegin] = Tensor::scalar(true);
   return state;
-}
-
-void IteratorResource::restore_when_initialized(const IteratorState& state) {
-  std::lock_guard lock(mutex_);
-  pending_ = state;
 }
 
 bool IteratorResource::restore(const IteratorState& state) {

@@ -110,9 +110,6 @@ class IteratorResource : public Resource {
   /// (which, then, now), DataLoss when the state is of another pipeline; initialize() it again
   /// then.
   bool restore(const IteratorState& state);
-  /// For an iterator that is not initialised yet: its next initialize() goes on with the counters
-  /// in `state` (the orders of passes), as it would have where `state` was saved.
-  void restore_when_initialized(const IteratorState& state);
 
  private:
   mutable std::mutex mutex_;
@@ -121,8 +118,7 @@ class IteratorResource : public Resource {
   std::vector<PartialShape> output_shapes_;
   std::shared_ptr<const Dataset> dataset_;
   std::unique_ptr<DatasetIterator> iterator_;
-  IteratorState start_;    // the dataset's counters when its pass began
-  IteratorState pending_;  // restore_when_initialized()'s
+  IteratorState start_;  // the dataset's counters when its pass began
   mutable bool warned_ = false;
 };
 

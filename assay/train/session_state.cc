@@ -46,19 +46,19 @@ std::map<std::string, Tensor> part_of(const std::map<std::string, Tensor>& state
   return part;
 }
 
-/// Makes the saved iterators that no program has made yet; those that start by themselves start.
-/// Throws FailedPrecondition for a saved iterator that no node makes.
+/// Makes the saved iterators that start by themselves, which happens when their nodes are first
+/// run. Throws FailedPrecondition for a saved iterator that no node makes.
 void make_saved_iterators(Session& session, const std::map<std::string, Tensor>& state) {
   std::set<std::string> saved;
   for (const auto& [key, unused] : part_of(state, kIterator)) {
     saved.insert(key.substr(0, key.find(kSeparator)));
   }
   std::set<std::string> made;
-  std::vector<Node*> makers;
+  std::vector<Node*> one_shot;
   for (const auto& node : session.graph().nodes()) {
     const std::string name = iterator_made_by(*node);
     made.insert(name);
-    if (saved.contains(name)) makers.push_back(node.get());
+    if (node->op() == kOneShot && saved.contains(name)) one_shot.push_back(node.get());
   }
   for (const std::string& name : saved) {
     if (made.contains(name)) continue;
@@ -67,7 +67,7 @@ void make_saved_iterators(Session& session, const std::map<std::string, Tensor>&
          "Make the same iterators to go on where they were, or begin a new run",
          name);
   }
-  if (!makers.empty()) session.run({}, {}, makers);
+  if (!one_shot.empty()) session.run({}, {}, one_shot);
 }
 
 /// Where the session keeps a variable.
@@ -126,12 +126,11 @@ std::vector<std::string> restore_iterators(Session& session,
   make_saved_iterators(session, state);
   std::vector<std::string> unknown;
   for (const auto& [name, iterator] : iterators_of(session.resources())) {
+    // One that is not initialised has no place to go on from: initialising it begins its data anew,
+    // as it would have where the state was saved.
+    if (!iterator->initialized()) continue;
     const IteratorState own = part_of(state, kIterator + name + kSeparator);
-    if (!iterator->initialized()) {
-      if (!own.empty()) iterator->restore_when_initialized(own);
-    } else if (own.empty() || !iterator->restore(own)) {
-      unknown.push_back(name);
-    }
+    if (own.empty() || !iterator->restore(own)) unknown.push_back(name);
   }
   return unknown;
 }

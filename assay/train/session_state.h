@@ -22,7 +22,7 @@ std::map<std::string, Tensor> save_session_state(Session& session);
 void restore_session_state(Session& session, const std::map<std::string, Tensor>& state);
 
 /// Puts the initialised iterators, and those that start by themselves, where `state` says; those
-/// that are initialised later go on with the orders of their passes. Returns the names of those
+/// that are initialised later begin their data anew then, as ever. Returns the names of those
 /// whose pass begins again, since `state` does not say where they stood. Throws FailedPrecondition
 /// when the data is not what it was or the graph makes no such iterator, DataLoss when the state is
 /// of another pipeline: initialise the iterators anew then.

@@ -222,7 +222,7 @@ TEST_F(KillTest, KillsWhileTheRunIsMadeLockNobodyOut) {
 }
 
 TEST_F(KillTest, TwoHundredKillsAtRandomMomentsEndInTheSameBits) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(_GLIBCXX_TSAN)
   constexpr int kKills = 40;  // a process starts several times as slowly
 #else
   constexpr int kKills = 200;

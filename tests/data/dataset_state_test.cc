@@ -157,11 +157,9 @@ TEST_F(DatasetStateTest, Sources) {
 }
 
 TEST_F(DatasetStateTest, CodeIsRunAgainUpToWhereItWas) {
-  int started = 0;
-  const Pipeline generator = [&] {
+  const Pipeline generator = [] {
     return Dataset::from_generator(
-        [&started] {
-          ++started;
+        [] {
           return [i = std::int64_t{0}]() mutable -> std::optional<Element> {
             if (i == 6) return std::nullopt;
             return Element{Tensor::scalar(i++)};

@@ -17,7 +17,7 @@
 namespace assay::testing {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(_GLIBCXX_TSAN)
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;

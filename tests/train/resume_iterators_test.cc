@@ -91,7 +91,7 @@ TEST(ResumeIterators, APassThatCannotBeSavedBeginsAgainInItsOrder) {
   EXPECT_EQ(second.take(29), first.take(29));
 }
 
-TEST(ResumeIterators, OneThatIsInitializedLaterGoesOnWithItsCounters) {
+TEST(ResumeIterators, OneThatIsInitializedLaterBeginsAsItWouldHave) {
   Reader first(true);
   first.initialize();
   first.take(25);
