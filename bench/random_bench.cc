@@ -3,9 +3,13 @@
 // runs this alternating with PyTorch's in-place functions.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "assay/assay.h"
+#include "assay/base/philox.h"
 
 namespace {
 
@@ -53,6 +57,62 @@ BENCHMARK_CAPTURE(op, uniform_int32, "RandomUniformInt", "Tout", assay::int32,
 BENCHMARK_CAPTURE(op, uniform_int64, "RandomUniformInt", "Tout", assay::int64,
                   limits<std::int64_t>())
     ->Apply(on_both);
+
+// What the fills are compared with where there is no TensorFlow: its loops, a block at a time, with
+// libm's functions.
+struct Plain {
+  static void uniform(assay::Philox p, float* out) {
+    for (std::int64_t i = 0; i < kCount; i += 4) {
+      for (const std::uint32_t word : p()) *out++ = assay::philox_float(word);
+    }
+  }
+  static void normal(assay::Philox p, float* out) {
+    for (std::int64_t i = 0; i < kCount; i += 4) {
+      const auto words = p();
+      pair(words[0], words[1], out + i);
+      pair(words[2], words[3], out + i + 2);
+    }
+  }
+  static void truncated_normal(const assay::Philox& base, float* out) {
+    for (std::int64_t i = 0; i < kCount; i += 4) {
+      assay::Philox p = base;
+      p.skip(static_cast<std::uint64_t>(i) * 64);
+      assay::PhiloxStream words(p);
+      for (int have = 0; have < 4;) {
+        const std::uint32_t x0 = words.next32();
+        float both[2];
+        pair(x0, words.next32(), both);
+        for (const float x : both) {
+          if (std::abs(x) < 2 && have < 4) out[i + have++] = x;
+        }
+      }
+    }
+  }
+
+ private:
+  static void pair(std::uint32_t x0, std::uint32_t x1, float* out) {
+    const float u = std::max(assay::philox_float(x0), 1.0e-7F);
+    const auto angle = static_cast<float>(2 * std::numbers::pi * assay::philox_float(x1));
+    const float radius = std::sqrt(-2.0F * std::log(u));
+    out[0] = std::sin(angle) * radius;
+    out[1] = std::cos(angle) * radius;
+  }
+};
+
+template <typename Fill>
+void plain(benchmark::State& state, Fill fill) {
+  std::vector<float> out(kCount);
+  assay::Philox p(87654321, 2);
+  for (auto _ : state) {
+    fill(p, out.data());
+    p.skip(256 * kCount);
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * kCount);
+}
+BENCHMARK_CAPTURE(plain, uniform, Plain::uniform)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plain, normal, Plain::normal)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plain, truncated_normal, Plain::truncated_normal)->Unit(benchmark::kMillisecond);
 
 // 64 different classes of 50000, with the expected counts of a batch of one, as nce_loss asks.
 void log_uniform_sampler(benchmark::State& state) {
