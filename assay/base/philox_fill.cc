@@ -257,13 +257,13 @@ class Truncated {
         });
     while (left > 0 && open_[left - 1].group >= groups) --left;  // lanes beyond the last group
     for (std::int64_t i = 0; i < left; ++i) {
-      T* to = values + open_[i].group * kSize;
-      open_[i].have = Accept(to, to, 0);
+      const std::int64_t group = open_[i].group;
+      open_[i].have = Accept(values + group * kSize, group, 0);
     }
     for (std::uint64_t round = 1; left > 0; ++round) left = Refill(s, first_group, round, left);
   }
 
-  T values[kGroups * kSize];
+  T values[kGroups * kSize + 1];  // the last one takes what is refused for want of room
 
  private:
   static constexpr std::uint64_t kStretch = kSize * kWordsPerValue / 4;  // blocks
@@ -273,12 +273,14 @@ class Truncated {
     int have;  // how many of its values are there
   };
 
-  // Appends those of from[0 .. kSize) that are below 2 in magnitude. No branches: chance decides.
-  static HWY_INLINE int Accept(const T* from, T* to, int have) {
+  // Puts those of from[0 .. kSize) that are below 2 in magnitude after the group's first `have`
+  // values, while there is room. No branches: chance decides.
+  HWY_INLINE int Accept(const T* from, std::int64_t group, int have) {
     for (int k = 0; k < kSize; ++k) {
       const T value = from[k];
-      to[have] = value;
-      have += std::abs(value) < T(2);
+      const bool room = have < kSize;
+      values[room ? group * kSize + have : kGroups * kSize] = value;
+      have += static_cast<int>(room) & static_cast<int>(std::abs(value) < T(2));
     }
     return have;
   }
@@ -305,11 +307,7 @@ class Truncated {
           const std::int64_t m = std::min(lanes, count - v * lanes);
           for (std::int64_t k = 0; k < m; ++k) {
             Open open = open_[v * lanes + k];
-            T* const to = values + open.group * kSize;
-            T all[2 * kSize];
-            std::copy_n(to, kSize, all);
-            open.have = Accept(drawn + k * kSize, all, open.have);
-            std::copy_n(all, kSize, to);
+            open.have = Accept(drawn + k * kSize, open.group, open.have);
             open_[left] = open;
             left += open.have < kSize;
           }
