@@ -3,6 +3,7 @@
 /// Everything that a user's program needs.
 
 #include "assay/api/array_ops.h"
+#include "assay/api/candidate_samplers.h"
 #include "assay/api/clip_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/control_flow.h"
@@ -13,7 +14,9 @@
 #include "assay/api/nn.h"
 #include "assay/api/operand.h"
 #include "assay/api/partitioned_variable.h"
+#include "assay/api/random_distributions.h"
 #include "assay/api/random_ops.h"
+#include "assay/api/stateless_random_ops.h"
 #include "assay/api/variable.h"
 #include "assay/api/variable_scope.h"
 #include "assay/autodiff/gradients.h"

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "assay/api/apply_op.h"
+#include "assay/api/array_ops.h"
 #include "assay/api/constant.h"
+#include "assay/api/math_ops.h"
 #include "assay/api/place_error.h"
 #include "assay/api/random_ops.h"
 
@@ -133,6 +136,54 @@ Initializer uniform_unit_scaling_initializer(const UnitScalingOptions& options) 
     for (int i = 0; i + 1 < full.rank(); ++i) inputs *= static_cast<double>(full[i]);
     const double limit = std::sqrt(3 / std::max(inputs, 1.0)) * options.factor;
     return random_uniform(shape, -limit, limit, {.dtype = dtype, .seed = options.seed});
+  };
+}
+
+Initializer orthogonal_initializer(const OrthogonalOptions& options) {
+  return [options](const Shape& shape, DType dtype) {
+    if (shape.rank() < 2) {
+      internal::invalid_here("orthogonal_initializer: at least two dimensions are needed, got {}",
+                             shape.str());
+    }
+    const std::int64_t columns = shape[shape.rank() - 1];
+    std::int64_t rows = 1;
+    for (int i = 0; i + 1 < shape.rank(); ++i) rows *= shape[i];
+    const bool wide = rows < columns;
+    const Output a = random_normal(Shape{std::max(rows, columns), std::min(rows, columns)},
+                                   {.dtype = dtype, .seed = options.seed});
+    Node* qr = apply_op("Qr", "", {Operand(a)}, {{"full_matrices", false}});
+    const Output diagonal = apply_op("DiagPart", "", {Operand(qr->output(1))})->output();
+    const Output signs = sign(diagonal);
+    Output q = qr->output(0) * signs;
+    if (wide) {
+      const NameScope scope(a.node->graph(), "matrix_transpose");
+      q = transpose(q, {.perm = {1, 0}});
+    }
+    const Output shaped = reshape(q, shape);
+    return options.gain * shaped;
+  };
+}
+
+Initializer identity_initializer(const IdentityOptions& options) {
+  return [options](const Shape& shape, DType dtype, const Shape& full) {
+    if (full.rank() != 2) {
+      internal::invalid_here("identity_initializer: a matrix is needed, got {}", full.str());
+    }
+    if (shape != full) {
+      internal::invalid_here(
+          "identity_initializer: a part {} of a variable {} cannot be made alone: give the "
+          "variable no partitioner, or an initial value",
+          shape.str(), full.str());
+    }
+    const auto eye = [&] {
+      const NameScope scope(current_graph(), "eye");
+      const Output diagonal = ones(Shape{std::min(full[0], full[1])}, {.dtype = dtype});
+      if (full[0] == full[1]) return apply_op("MatrixDiag", "diag", {Operand(diagonal)})->output();
+      const Output zero = zeros(full, {.dtype = dtype});
+      return apply_op("MatrixSetDiag", "set_diag", {Operand(zero), Operand(diagonal)})->output();
+    };
+    const Output matrix = eye();
+    return options.gain * matrix;
   };
 }
 

@@ -112,4 +112,22 @@ struct UnitScalingOptions {
 /// Uniform in +-sqrt(3 / inputs) * factor, inputs being the product of all sizes but the last.
 Initializer uniform_unit_scaling_initializer(const UnitScalingOptions& options = {});
 
+/// Options of orthogonal_initializer.
+struct OrthogonalOptions {
+  double gain = 1;
+  std::optional<std::int64_t> seed;
+};
+/// `gain` times a random matrix with orthogonal columns, or rows where these are fewer (Saxe et al.
+/// 2014): the q of a normal matrix's QR decomposition, its columns' signs such that r's diagonal is
+/// positive. All sizes but the last count as rows. Throws InvalidArgument for a rank below 2.
+Initializer orthogonal_initializer(const OrthogonalOptions& options = {});
+
+/// Options of identity_initializer.
+struct IdentityOptions {
+  double gain = 1;
+};
+/// `gain` times the identity matrix (tf.initializers.identity). Throws InvalidArgument for a rank
+/// other than 2, and for a part of a variable.
+Initializer identity_initializer(const IdentityOptions& options = {});
+
 }  // namespace assay

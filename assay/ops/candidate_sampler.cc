@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <unordered_map>
 
 #include "assay/base/philox.h"
@@ -10,6 +11,7 @@
 #include "assay/device/unigram_weights.h"
 #include "assay/graph/shape_context.h"
 #include "assay/ops/manifest.h"
+#include "assay/ops/unigram_table.h"
 
 namespace assay {
 namespace {
@@ -213,12 +215,64 @@ class LearnedRange {
   std::shared_ptr<UnigramWeights> weights_;
 };
 
+class FixedRange {
+ public:
+  FixedRange(std::int64_t range, const KernelInit& init) {
+    const UnigramSource source{
+        .vocab_file = init.attr<std::string>("vocab_file"),
+        .unigrams = init.attr<std::vector<float>>("unigrams"),
+        .distortion = init.attr<float>("distortion"),
+        .num_reserved_ids = init.attr<std::int64_t>("num_reserved_ids"),
+        .num_shards = init.attr<std::int64_t>("num_shards"),
+        .shard = init.attr<std::int64_t>("shard"),
+    };
+    table_ = init.resources->get_or_create<UnigramTable>(unigram_table_name(init.node.name()), [&] {
+      return std::make_shared<UnigramTable>(range, source);
+    });
+    const auto sampled = init.attr<std::int64_t>("num_sampled");
+    if (init.attr<bool>("unique") && sampled > table_->num_possible()) {
+      invalid_argument("{} different samples cannot be drawn from {} classes with a weight above 0",
+                       sampled, table_->num_possible());
+    }
+  }
+  void begin_draw(const std::int64_t*, std::int64_t) {}
+  void end_draw(const std::int64_t*, std::int64_t) {}
+  std::int64_t sample(PhiloxStream& words) const { return table_->sample(words); }
+  float probability(std::int64_t value) const { return table_->probability(value); }
+  float log_rest(std::int64_t value) const { return log_of_rest(probability(value)); }
+
+ private:
+  std::shared_ptr<UnigramTable> table_;
+};
+
+// TensorFlow keeps the number in 32 bits.
+std::int64_t checked_num_sampled(const KernelInit& init) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  const auto num_sampled = init.attr<std::int64_t>("num_sampled");
+  if (num_sampled > kMost) {
+    invalid_argument("num_sampled must be at most {}, got {}", kMost, num_sampled);
+  }
+  return num_sampled;
+}
+
+void check_true_classes(const Tensor& true_classes, std::int64_t num_true) {
+  if (true_classes.rank() != 2 || true_classes.dim(1) != num_true) {
+    invalid_argument("true_classes must be a matrix of {} columns, got {}", num_true,
+                     true_classes.shape().str());
+  }
+}
+
+// TensorFlow's generous reserve, so that the streams stay in step.
+Philox reserve(RandomResource& state, std::int64_t num_sampled) {
+  return state.philox().reserve_words(2048 * num_sampled);
+}
+
 template <typename Range>
 class CandidateSampler : public Kernel {
  public:
   explicit CandidateSampler(const KernelInit& init)
       : num_true_(init.attr<std::int64_t>("num_true")),
-        num_sampled_(checked_count(init.attr<std::int64_t>("num_sampled"))),
+        num_sampled_(checked_num_sampled(init)),
         unique_(init.attr<bool>("unique")),
         range_(init.attr<std::int64_t>("range_max"), init),
         state_(random_state(init)),
@@ -226,18 +280,14 @@ class CandidateSampler : public Kernel {
 
   void run(KernelContext& ctx) override {
     const Tensor& true_classes = ctx.input(0);
-    if (true_classes.rank() != 2 || true_classes.dim(1) != num_true_) {
-      invalid_argument("true_classes must be a matrix of {} columns, got {}", num_true_,
-                       true_classes.shape().str());
-    }
+    check_true_classes(true_classes, num_true_);
     const std::int64_t* trues = true_classes.data<std::int64_t>();
     const std::int64_t num_trues = true_classes.num_elements();
     range_.begin_draw(trues, num_trues);
     auto* sampled = ctx.out<std::int64_t>(0, Shape{num_sampled_});
     auto* true_counts = ctx.out<float>(1, true_classes.shape());
     auto* sampled_counts = ctx.out<float>(2, Shape{num_sampled_});
-    // TensorFlow's generous reserve, so that the streams stay in step.
-    PhiloxStream words(state_->philox().reserve_words(2048 * num_sampled_));
+    PhiloxStream words(reserve(*state_, num_sampled_));
     const std::int64_t tries = draw(words, sampled);
     count(sampled, num_sampled_, tries, sampled_counts);
     count(trues, num_trues, tries, true_counts);
@@ -245,14 +295,6 @@ class CandidateSampler : public Kernel {
   }
 
  private:
-  // TensorFlow keeps the number in 32 bits.
-  static std::int64_t checked_count(std::int64_t num_sampled) {
-    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
-    if (num_sampled > kMost) {
-      invalid_argument("num_sampled must be at most {}, got {}", kMost, num_sampled);
-    }
-    return num_sampled;
-  }
   static std::int64_t checked(std::int64_t num_sampled, std::int64_t range) {
     if (num_sampled > range) {
       invalid_argument("{} different samples cannot be drawn from {} classes", num_sampled, range);
@@ -268,7 +310,10 @@ class CandidateSampler : public Kernel {
     met_.clear();
     std::int64_t tries = 0;
     for (std::int64_t i = 0; i < num_sampled_;) {
-      ++tries;
+      if (++tries == std::numeric_limits<std::int32_t>::max()) {
+        invalid_argument("{} tries gave only {} different samples of the {} wanted", tries, i,
+                         num_sampled_);
+      }
       const std::int64_t value = range_.sample(words);
       if (met_.insert(value)) sampled[i++] = value;
     }
@@ -296,6 +341,32 @@ class CandidateSampler : public Kernel {
   MetValues met_;  // kept between runs: a node with state runs alone
 };
 
+/// Every class is sampled, and expected, once.
+class AllCandidateSampler : public Kernel {
+ public:
+  explicit AllCandidateSampler(const KernelInit& init)
+      : num_true_(init.attr<std::int64_t>("num_true")),
+        num_sampled_(checked_num_sampled(init)),
+        state_(random_state(init)) {}
+
+  void run(KernelContext& ctx) override {
+    const Tensor& true_classes = ctx.input(0);
+    check_true_classes(true_classes, num_true_);
+    auto* sampled = ctx.out<std::int64_t>(0, Shape{num_sampled_});
+    auto* true_counts = ctx.out<float>(1, true_classes.shape());
+    auto* sampled_counts = ctx.out<float>(2, Shape{num_sampled_});
+    reserve(*state_, num_sampled_);
+    std::iota(sampled, sampled + num_sampled_, 0);
+    std::fill_n(true_counts, true_classes.num_elements(), 1.0F);
+    std::fill_n(sampled_counts, num_sampled_, 1.0F);
+  }
+
+ private:
+  std::int64_t num_true_;
+  std::int64_t num_sampled_;
+  std::shared_ptr<RandomResource> state_;
+};
+
 class ComputeAccidentalHits : public Kernel {
  public:
   explicit ComputeAccidentalHits(const KernelInit& init)
@@ -303,10 +374,7 @@ class ComputeAccidentalHits : public Kernel {
   void run(KernelContext& ctx) override {
     const Tensor& trues = ctx.input(0);
     const Tensor& sampled = ctx.input(1);
-    if (trues.rank() != 2 || trues.dim(1) != num_true_) {
-      invalid_argument("true_classes must be a matrix of {} columns, got {}", num_true_,
-                       trues.shape().str());
-    }
+    check_true_classes(trues, num_true_);
     if (sampled.rank() != 1) {
       invalid_argument("sampled_candidates must be a vector, got {}", sampled.shape().str());
     }
@@ -352,14 +420,17 @@ void hits_shape(ShapeContext& c) {
   c.set_all_outputs(PartialShape{-1});
 }
 
-OpSpec sampler_spec(std::string name, std::string doc, KernelFactory make) {
+OpSpec sampler_spec(std::string name, std::string doc, KernelFactory make,
+                    const std::vector<std::string>& more_attrs = {"range_max: int >= 1"}) {
+  std::vector<std::string> attrs = {"num_true: int >= 1", "num_sampled: int >= 1", "unique: bool"};
+  attrs.insert(attrs.end(), more_attrs.begin(), more_attrs.end());
+  attrs.insert(attrs.end(), {"seed: int = 0", "seed2: int = 0"});
   return {.name = std::move(name),
           .doc = std::move(doc),
           .inputs = {"true_classes: int64"},
           .outputs = {"sampled_candidates: int64", "true_expected_count: float",
                       "sampled_expected_count: float"},
-          .attrs = {"num_true: int >= 1", "num_sampled: int >= 1", "unique: bool",
-                    "range_max: int >= 1", "seed: int = 0", "seed2: int = 0"},
+          .attrs = std::move(attrs),
           .effect = Effect::kState,
           .shape = sampler_shape,
           .not_differentiable = true,
@@ -380,6 +451,14 @@ void register_candidate_sampler(OpRegistry& registry) {
   registry.add(sampler_spec("ThreadUnsafeUnigramCandidateSampler",
                             "LearnedUnigramCandidateSampler under TensorFlow's second name.",
                             make_kernel<CandidateSampler<LearnedRange>>));
+  registry.add(sampler_spec(
+      "FixedUnigramCandidateSampler", "Class numbers drawn by weights from a file or a list.",
+      make_kernel<CandidateSampler<FixedRange>>,
+      {"range_max: int >= 1", "vocab_file: string = ''", "distortion: float = 1.0",
+       "num_reserved_ids: int = 0", "num_shards: int >= 1 = 1", "shard: int >= 0 = 0",
+       "unigrams: list(float) = []"}));
+  registry.add(sampler_spec("AllCandidateSampler", "All class numbers.",
+                            make_kernel<AllCandidateSampler>, {}));
   registry.add({.name = "ComputeAccidentalHits",
                 .doc = "Where samples are true classes: row, sample and a weight that removes it.",
                 .inputs = {"true_classes: int64", "sampled_candidates: int64"},

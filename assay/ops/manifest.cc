@@ -33,6 +33,8 @@ void register_all_ops(OpRegistry& registry) {
   register_math_unary(registry);
   register_matmul(registry);
   register_matrix_diag(registry);
+  register_matrix_qr(registry);
+  register_matrix_solve(registry);
   register_mirror_pad(registry);
   register_nn_bias(registry);
   register_nn_cross_entropy(registry);
@@ -42,7 +44,11 @@ void register_all_ops(OpRegistry& registry) {
   register_pack(registry);
   register_pad(registry);
   register_random(registry);
+  register_random_gamma(registry);
+  register_random_multinomial(registry);
+  register_random_poisson(registry);
   register_random_stateless(registry);
+  register_random_truncated_normal(registry);
   register_reduction(registry);
   register_reshape(registry);
   register_reverse(registry);

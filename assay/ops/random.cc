@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "assay/base/philox.h"
 #include "assay/device/kernel.h"
@@ -10,6 +8,22 @@
 #include "assay/ops/random_fill.h"
 
 namespace assay {
+
+namespace random {
+
+void samples_shape(ShapeContext& c) {
+  const PartialShape samples = c.input_as_shape(0);
+  const PartialShape& parameters = c.input(1);
+  if (!samples.has_rank() || !parameters.has_rank()) {
+    return c.set_output(0, PartialShape::unknown());
+  }
+  std::vector<std::int64_t> dims = samples.dims();
+  dims.insert(dims.end(), parameters.dims().begin(), parameters.dims().end());
+  c.set_output(0, PartialShape(std::move(dims)));
+}
+
+}  // namespace random
+
 namespace {
 
 using random::kGrain;
@@ -125,72 +139,6 @@ class RandomShuffle : public Kernel {
   std::vector<std::int64_t> order_;  // kept between runs: a node with state runs alone
 };
 
-/// Draws class numbers by the softmax of each row, by its cumulative sums.
-template <typename T>
-class Multinomial : public Kernel {
- public:
-  explicit Multinomial(const KernelInit& init) : state_(random_state(init)) {}
-  void run(KernelContext& ctx) override {
-    const Tensor& logits = ctx.input(0);
-    if (logits.rank() != 2) {
-      invalid_argument("logits must be a matrix, got {}", logits.shape().str());
-    }
-    if (ctx.input(1).rank() != 0) {
-      invalid_argument("num_samples must be a scalar, got {}", ctx.input(1).shape().str());
-    }
-    const std::int64_t samples = ctx.in<std::int32_t>(1)[0];
-    const std::int64_t rows = logits.dim(0);
-    const std::int64_t classes = logits.dim(1);
-    if (samples < 0) invalid_argument("num_samples must not be negative, got {}", samples);
-    if (classes < 1) invalid_argument("logits need at least one class");
-    Tensor& out = ctx.output(0, Shape{rows, samples});
-    if (out.num_elements() == 0) return;
-    // Two words a number, of which TensorFlow counts whole blocks, 256 times over.
-    const std::int64_t whole = (samples + 3) / 4 * 4 * 2;
-    PhiloxStream words(state_->philox().reserve_outputs(rows * whole));
-    sums_.resize(static_cast<std::size_t>(classes));
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const T* row = logits.data<T>() + i * classes;
-      const double total = cumulate(row, classes);
-      for (std::int64_t k = 0; k < samples; ++k) {
-        const double wanted = words.next_double() * total;
-        const auto found = std::upper_bound(sums_.begin(), sums_.end(), wanted) - sums_.begin();
-        if (out.dtype() == DType::kInt32) {
-          out.data<std::int32_t>()[i * samples + k] = static_cast<std::int32_t>(found);
-        } else {
-          out.data<std::int64_t>()[i * samples + k] = found;
-        }
-      }
-    }
-  }
-
- private:
-  double cumulate(const T* row, std::int64_t n) {
-    const auto finite = [](T x) { return std::isfinite(static_cast<float>(x)); };
-    double max = static_cast<double>(std::numeric_limits<float>::lowest());
-    if constexpr (std::is_same_v<T, double>) max = std::numeric_limits<double>::lowest();
-    for (std::int64_t j = 0; j < n; ++j) {
-      if (finite(row[j])) max = std::max(max, as_double(row[j]));
-    }
-    double total = 0;
-    for (std::int64_t j = 0; j < n; ++j) {
-      if (finite(row[j])) total += std::exp(as_double(row[j]) - max);
-      sums_[static_cast<std::size_t>(j)] = total;
-    }
-    return total;
-  }
-  static double as_double(T x) {
-    if constexpr (std::is_same_v<T, Half>) {
-      return static_cast<double>(static_cast<float>(x));
-    } else {
-      return static_cast<double>(x);
-    }
-  }
-
-  std::shared_ptr<RandomResource> state_;
-  std::vector<double> sums_;
-};
-
 void random_shape(ShapeContext& c) {
   c.set_output(0, c.input_as_shape(0));
 }
@@ -199,12 +147,6 @@ void uniform_int_shape(ShapeContext& c) {
   c.with_rank(1, 0);
   c.with_rank(2, 0);
   c.set_output(0, c.input_as_shape(0));
-}
-
-void multinomial_shape(ShapeContext& c) {
-  const PartialShape logits = c.with_rank(0, 2);
-  c.with_rank(1, 0);
-  c.set_output(0, PartialShape{logits[0], c.input_as_int(1).value_or(-1)});
 }
 
 template <typename Distribution>
@@ -255,18 +197,6 @@ void register_random(OpRegistry& registry) {
                 .shape = shapes::unchanged,
                 .not_differentiable = true,
                 .kernels = {{DType::kInvalid, make_kernel<RandomShuffle>}}});
-  registry.add({.name = "Multinomial",
-                .doc = "Class numbers drawn by the softmax of each row of logits.",
-                .inputs = {"logits: T", "num_samples: int32"},
-                .outputs = {"output: output_dtype"},
-                .attrs = {"seed: int = 0", "seed2: int = 0", "T: realnumbertype",
-                          "output_dtype: {int32, int64} = DT_INT64"},
-                .effect = Effect::kState,
-                .shape = multinomial_shape,
-                .not_differentiable = true,
-                .kernels = {{float32, make_kernel<Multinomial<float>>},
-                            {float64, make_kernel<Multinomial<double>>},
-                            {DType::kHalf, make_kernel<Multinomial<Half>>}}});
 }
 
 }  // namespace assay

@@ -8,6 +8,10 @@
 #include "assay/base/philox_fill.h"
 #include "assay/tensor/tensor.h"
 
+namespace assay {
+class ShapeContext;
+}
+
 namespace assay::random {
 
 /// A multiple of kPhiloxGroup: pieces filled apart give the values of one filled at once.
@@ -23,6 +27,15 @@ inline Shape shape_of(const Tensor& t) {
   }
   return Shape(dims);
 }
+
+/// The samples' shape before the parameters': of an output that has samples for each parameter.
+inline Shape with_trailing(Shape samples, const Shape& parameters) {
+  for (const std::int64_t dim : parameters.dims()) samples.add_dim(dim);
+  return samples;
+}
+
+/// The shape function that says the same: input 0 is the samples' shape, input 1 the parameters.
+void samples_shape(ShapeContext& c);
 
 /// Uniform in [0, 1), as each dtype takes it from the words of the stream.
 struct Uniform {

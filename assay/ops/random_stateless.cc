@@ -1,3 +1,5 @@
+#include "assay/ops/random_stateless.h"
+
 #include "assay/base/philox.h"
 #include "assay/device/kernel.h"
 #include "assay/graph/shape_context.h"
@@ -5,11 +7,10 @@
 #include "assay/ops/random_fill.h"
 
 namespace assay {
-namespace {
 
-/// The generator of a pair of seeds. TensorFlow mixes them once, so that neither half needs to be
-/// strong.
-Philox generator_of(const Tensor& seed) {
+namespace random {
+
+Philox generator_of_seeds(const Tensor& seed) {
   if (seed.rank() != 1 || seed.dim(0) != 2) {
     invalid_argument("seed must be a vector of 2 integers, got {}", seed.shape().str());
   }
@@ -26,10 +27,14 @@ Philox generator_of(const Tensor& seed) {
   return Philox(Philox::Block{0, 0, mixed[2], mixed[3]}, Philox::Key{mixed[0], mixed[1]});
 }
 
+}  // namespace random
+
+namespace {
+
 template <typename T, typename Distribution>
 void stateless_fill(ParallelContext& ctx) {
   const Shape shape = random::shape_of(ctx.input(0));
-  const Philox base = generator_of(ctx.input(1));
+  const Philox base = random::generator_of_seeds(ctx.input(1));
   T* out = ctx.out<T>(0, shape);
   ctx.pool().parallel_for(shape.num_elements(), random::kGrain,
                           [&](std::int64_t begin, std::int64_t end) {
@@ -40,7 +45,7 @@ void stateless_fill(ParallelContext& ctx) {
 template <typename T>
 void stateless_uniform_int(ParallelContext& ctx) {
   const Shape shape = random::shape_of(ctx.input(0));
-  const Philox base = generator_of(ctx.input(1));
+  const Philox base = random::generator_of_seeds(ctx.input(1));
   if (ctx.input(2).rank() != 0 || ctx.input(3).rank() != 0) {
     invalid_argument("minval and maxval must be scalars, got {} and {}", ctx.input(2).shape().str(),
                      ctx.input(3).shape().str());

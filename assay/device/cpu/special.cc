@@ -11,6 +11,90 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+// Terms after which a sum is given up.
+constexpr int kMostTerms = 2000;
+
+bool settled(double step, double value) {
+  return std::abs(step) <= std::numeric_limits<double>::epsilon() * std::abs(value);
+}
+
+// From the power series of the lower incomplete gamma function (Abramowitz and Stegun 6.5.29) and
+// its derivative, term by term; NaN when it does not settle.
+double derivative_by_series(double a, double x) {
+  double term = 1;
+  double slope = 0;  // of the term, by a
+  double sum = 1;
+  double sum_slope = 0;
+  for (int n = 1; n <= kMostTerms; ++n) {
+    const double below = a + n;
+    const double factor = x / below;
+    slope = (slope - term / below) * factor;
+    term *= factor;
+    sum += term;
+    sum_slope += slope;
+    if (settled(term, sum) && settled(slope, sum_slope)) {
+      return -x / a * (sum_slope + sum * (std::log(x) - digamma(a + 1)));
+    }
+  }
+  return kNan;
+}
+
+// From the continued fraction of the upper one (6.5.31), likewise. Numerator p and denominator q of
+// each convergent with their slopes, of this one and the one before, all divided by p each time.
+double derivative_by_fraction(double a, double x) {
+  double b = x + 1 - a;
+  double p_before = 1 / b;
+  double q_before = 0;
+  double q = 1 / b;
+  double p_slope_before = 0;
+  double q_slope_before = 0;
+  double p_slope = -1 / b;
+  double q_slope = 0;
+  double value = q;
+  double value_slope = q_slope - q * p_slope;
+  for (int n = 1; n <= kMostTerms; ++n) {
+    b += 2;
+    const double c = n * (a - n);
+    const double p_next = b + c * p_before;
+    const double q_next = b * q + c * q_before;
+    const double p_slope_next = -1 + b * p_slope + n * p_before + c * p_slope_before;
+    const double q_slope_next = -q + b * q_slope + n * q_before + c * q_slope_before;
+    const double scale = 1 / p_next;
+    p_before = scale;
+    q_before = q * scale;
+    p_slope_before = p_slope * scale;
+    q_slope_before = q_slope * scale;
+    q = q_next * scale;
+    p_slope = p_slope_next * scale;
+    q_slope = q_slope_next * scale;
+    const double slope = q_slope - q * p_slope;
+    const bool done = settled(q - value, q) && settled(slope - value_slope, slope);
+    value = q;
+    value_slope = slope;
+    if (done) return x * (value_slope + value * (std::log(x) - digamma(a)));
+  }
+  return kNan;
+}
+
+// Cornish's and Fisher's expansion of the quantile about the normal one, z, for large a.
+double derivative_by_expansion(double a, double x) {
+  const double root = std::sqrt(a);
+  double z = (x - a) / root;
+  for (int i = 0; i < 20; ++i) {
+    const double z2 = z * z;
+    const double at = a + root * z + (z2 - 1) / 3 + z * (z2 - 7) / (36 * root) -
+                      ((3 * z2 + 7) * z2 - 16) / (810 * a);
+    const double slope =
+        root + 2 * z / 3 + (3 * z2 - 7) / (36 * root) - (12 * z2 + 14) * z / (810 * a);
+    const double step = (at - x) / slope;
+    z -= step;
+    if (!(std::abs(step) > 1e-15 * std::abs(z))) break;
+  }
+  const double z2 = z * z;
+  return 1 + z / (2 * root) - z * (z2 - 7) / (72 * a * root) +
+         ((3 * z2 + 7) * z2 - 16) / (810 * a * a);
+}
+
 }  // namespace
 
 // The derivative of log gamma: reflected to positive arguments, raised by recurrence, then the
@@ -75,6 +159,14 @@ double polygamma(double n, double x) {
   if (n == 0) return digamma(x);
   const double size = std::tgamma(n + 1) * zeta(n + 1, x);
   return std::fmod(n, 2) == 0 ? -size : size;
+}
+
+double gamma_sample_derivative(double alpha, double x) {
+  if (!(alpha > 0) || !(x >= 0)) return kNan;
+  if (x == 0) return 0;
+  const double exact =
+      x > 1 && x > alpha ? derivative_by_fraction(alpha, x) : derivative_by_series(alpha, x);
+  return std::isnan(exact) && alpha > 1 ? derivative_by_expansion(alpha, x) : exact;
 }
 
 }  // namespace assay::cpu

@@ -12,4 +12,9 @@ double zeta(double x, double q);
 /// Derivative number `n` of digamma at `x`; NaN unless n is a whole number, not negative.
 double polygamma(double n, double x);
 
+/// How a gamma number (of shape `alpha` and scale 1) moves with alpha while its quantile stays:
+/// -(dP/dalpha) / (dP/dx) of the distribution function P (Figurnov, Mohamed, Mnih 2018, "Implicit
+/// reparameterization gradients"). 0 at x = 0; NaN for alpha <= 0 and x < 0.
+double gamma_sample_derivative(double alpha, double x);
+
 }  // namespace assay::cpu
