@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "assay/api/array_ops.h"
+#include "assay/api/candidate_samplers.h"
 #include "assay/api/clip_ops.h"
 #include "assay/api/constant.h"
 #include "assay/api/control_flow.h"
@@ -15,7 +16,9 @@
 #include "assay/api/losses.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/nn.h"
+#include "assay/api/random_distributions.h"
 #include "assay/api/random_ops.h"
+#include "assay/api/stateless_random_ops.h"
 #include "assay/api/variable_scope.h"
 
 namespace assay {
@@ -260,6 +263,82 @@ const std::vector<NodesCase>& cases() {
        {"random_uniform/shape Const", "random_uniform/min Const", "random_uniform/max Const",
         "random_uniform/RandomUniform RandomUniform", "random_uniform/sub Sub",
         "random_uniform/mul Mul", "random_uniform Add"}},
+      {"random_gamma",
+       [](Output, Output, Output) {
+         random_gamma({3}, std::vector<double>{0.5, 1.5});
+       },
+       {"random_gamma/shape Const", "random_gamma/alpha Const", "random_gamma/beta Const",
+        "random_gamma/zeros_like Const", "random_gamma/add AddV2",
+        "random_gamma/RandomGamma RandomGamma", "random_gamma/truediv RealDiv",
+        "random_gamma/Maximum/x Const", "random_gamma/Maximum Maximum"}},
+      {"random_poisson",
+       [](Output, Output, Output) { random_poisson(0.5, {3}); },
+       {"random_poisson/shape Const", "random_poisson/RandomPoissonV2/rate Const",
+        "random_poisson/RandomPoissonV2 RandomPoissonV2"}},
+      {"parameterized_truncated_normal",
+       [](Output, Output, Output) { parameterized_truncated_normal({3}); },
+       {"parameterized_truncated_normal/shape Const", "parameterized_truncated_normal/means Const",
+        "parameterized_truncated_normal/stddevs Const",
+        "parameterized_truncated_normal/minvals Const",
+        "parameterized_truncated_normal/maxvals Const",
+        "parameterized_truncated_normal/ParameterizedTruncatedNormal "
+        "ParameterizedTruncatedNormal"}},
+      {"categorical",
+       [](Output x, Output, Output) { categorical(x, 5); },
+       {"categorical/Multinomial/num_samples Const", "categorical/Multinomial Multinomial"}},
+      {"random_crop",
+       [](Output x, Output, Output) {
+         random_crop(x, {2, 2});
+       },
+       {"random_crop/size Const", "random_crop/Shape Shape",
+        "random_crop/GreaterEqual GreaterEqual", "random_crop/Const Const", "random_crop/All All",
+        "random_crop/Assert/Const Const", "random_crop/Assert/Assert/data_0 Const",
+        "random_crop/Assert/Assert Assert", "random_crop/control_dependency Identity",
+        "random_crop/sub Sub", "random_crop/add/y Const", "random_crop/add AddV2",
+        "random_crop/Shape_1 Const", "random_crop/random_uniform/min Const",
+        "random_crop/random_uniform/max Const", "random_crop/random_uniform RandomUniformInt",
+        "random_crop/mod FloorMod", "random_crop Slice"}},
+      {"stateless_random_uniform",
+       [](Output, Output, Output) {
+         stateless_random_uniform({3}, std::vector<int>{1, 2});
+       },
+       {"stateless_random_uniform/shape Const", "stateless_random_uniform/min Const",
+        "stateless_random_uniform/max Const",
+        "stateless_random_uniform/StatelessRandomUniform/seed Const",
+        "stateless_random_uniform/StatelessRandomUniform StatelessRandomUniform",
+        "stateless_random_uniform/sub Sub", "stateless_random_uniform/mul Mul",
+        "stateless_random_uniform Add"}},
+      {"stateless_random_uniform_int",
+       [](Output, Output, Output) {
+         stateless_random_uniform({3}, std::vector<int>{1, 2}, 0, 9, {.dtype = int32});
+       },
+       {"stateless_random_uniform/shape Const", "stateless_random_uniform/min Const",
+        "stateless_random_uniform/max Const", "stateless_random_uniform/seed Const",
+        "stateless_random_uniform StatelessRandomUniformInt"}},
+      {"stateless_random_normal",
+       [](Output, Output, Output) {
+         stateless_random_normal({3}, std::vector<int>{1, 2});
+       },
+       {"stateless_random_normal/shape Const", "stateless_random_normal/mean Const",
+        "stateless_random_normal/stddev Const",
+        "stateless_random_normal/StatelessRandomNormal/seed Const",
+        "stateless_random_normal/StatelessRandomNormal StatelessRandomNormal",
+        "stateless_random_normal/mul Mul", "stateless_random_normal Add"}},
+      {"stateless_multinomial",
+       [](Output x, Output, Output) {
+         stateless_multinomial(x, 5, std::vector<int>{1, 2});
+       },
+       {"stateless_multinomial/StatelessMultinomial/num_samples Const",
+        "stateless_multinomial/StatelessMultinomial/seed Const",
+        "stateless_multinomial/StatelessMultinomial StatelessMultinomial"}},
+      {"fixed_unigram_candidate_sampler",
+       [](Output, Output i, Output) {
+         const Output trues = reshape(cast(i, int64), {3, 1});
+         fixed_unigram_candidate_sampler(trues, 1, 1, true, 2, {.unigrams = {1, 2}});
+         all_candidate_sampler(trues, 1, 2, true, {.name = "all"});
+       },
+       {"Cast Cast", "Reshape/shape Const", "Reshape Reshape",
+        "FixedUnigramCandidateSampler FixedUnigramCandidateSampler", "all AllCandidateSampler"}},
       {"random_uniform_int",
        [](Output, Output, Output) { random_uniform({2}, 0, 9, {.dtype = int32}); },
        {"random_uniform/shape Const", "random_uniform/min Const", "random_uniform/max Const",

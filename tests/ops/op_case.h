@@ -95,6 +95,7 @@ std::vector<OpCase> array_slice_cases();
 std::vector<OpCase> array_gather_cases();
 std::vector<OpCase> array_segment_cases();
 std::vector<OpCase> math_cases();
+std::vector<OpCase> matrix_cases();
 std::vector<OpCase> nn_cases();
 
 }  // namespace assay::testing
