@@ -108,11 +108,11 @@ class Reflections {
 };
 
 template <typename T>
-class Qr : public Kernel {
+class Qr : public ParallelKernel {
  public:
   explicit Qr(const KernelInit& init) : full_(init.attr<bool>("full_matrices")) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& input = ctx.input(0);
     const ops::MatrixSizes sizes = ops::matrix_sizes(input);
     const std::int64_t m = sizes.rows;
@@ -206,7 +206,8 @@ void register_matrix_qr(OpRegistry& registry) {
        .attrs = {"full_matrices: bool = false", "T: {double, float, half, complex64, complex128}"},
        .shape = qr_shape,
        .gradient = qr_gradient,
-       .kernels = {{float32, make_kernel<Qr<float>>}, {float64, make_kernel<Qr<double>>}}});
+       .kernels = {{float32, make_kernel<Qr<float>>}, {float64, make_kernel<Qr<double>>}},
+       .threads = Threads::kPieces});
 }
 
 }  // namespace assay

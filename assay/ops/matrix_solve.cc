@@ -10,12 +10,12 @@ namespace assay {
 namespace {
 
 template <typename T>
-class MatrixTriangularSolve : public Kernel {
+class MatrixTriangularSolve : public ParallelKernel {
  public:
   explicit MatrixTriangularSolve(const KernelInit& init)
       : lower_(init.attr<bool>("lower")), adjoint_(init.attr<bool>("adjoint")) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& matrix = ctx.input(0);
     const Tensor& rhs = ctx.input(1);
     const ops::MatrixSizes a = ops::matrix_sizes(matrix);
@@ -119,7 +119,8 @@ void register_matrix_solve(OpRegistry& registry) {
                 .shape = solve_shape,
                 .gradient = solve_gradient,
                 .kernels = {{float32, make_kernel<MatrixTriangularSolve<float>>},
-                            {float64, make_kernel<MatrixTriangularSolve<double>>}}});
+                            {float64, make_kernel<MatrixTriangularSolve<double>>}},
+                .threads = Threads::kPieces});
 }
 
 }  // namespace assay

@@ -49,11 +49,11 @@ class Gamma {
 };
 
 template <typename T>
-class RandomGamma : public Kernel {
+class RandomGamma : public ParallelKernel {
  public:
   explicit RandomGamma(const KernelInit& init) : state_(random_state(init)) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& alphas = ctx.input(1);
     const Shape samples_shape = random::shape_of(ctx.input(0));
     const std::int64_t samples = samples_shape.num_elements();
@@ -143,7 +143,8 @@ void register_random_gamma(OpRegistry& registry) {
                 .gradient = gamma_gradient,
                 .kernels = {{float32, make_kernel<RandomGamma<float>>},
                             {float64, make_kernel<RandomGamma<double>>},
-                            {DType::kHalf, make_kernel<RandomGamma<Half>>}}});
+                            {DType::kHalf, make_kernel<RandomGamma<Half>>}},
+                .threads = Threads::kPieces});
   constexpr const char* kTypes = "T: {float, double}";
   registry.add({.name = "RandomGammaGrad",
                 .doc = "How gamma numbers move with alpha while their quantile stays.",

@@ -88,7 +88,7 @@ void draw_rows(const Draw& draw, const Philox& base, const T* logits, Class* out
 }
 
 template <typename T>
-void draw_classes(KernelContext& ctx, const Draw& draw, const Philox& base, Tensor& out) {
+void draw_classes(ParallelContext& ctx, const Draw& draw, const Philox& base, Tensor& out) {
   const T* logits = ctx.in<T>(0);
   if (out.dtype() == DType::kInt32) {
     draw_rows(draw, base, logits, out.data<std::int32_t>(), ctx.pool());
@@ -98,10 +98,10 @@ void draw_classes(KernelContext& ctx, const Draw& draw, const Philox& base, Tens
 }
 
 template <typename T>
-class Multinomial : public Kernel {
+class Multinomial : public ParallelKernel {
  public:
   explicit Multinomial(const KernelInit& init) : state_(random_state(init)) {}
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Draw draw = checked_draw(ctx);
     Tensor& out = ctx.output(0, Shape{draw.rows, draw.samples});
     if (out.num_elements() == 0) return;
@@ -115,7 +115,7 @@ class Multinomial : public Kernel {
 };
 
 template <typename T>
-void stateless_multinomial(KernelContext& ctx) {
+void stateless_multinomial(ParallelContext& ctx) {
   const Draw draw = checked_draw(ctx);
   const Philox base = random::generator_of_seeds(ctx.input(2));
   Tensor& out = ctx.output(0, Shape{draw.rows, draw.samples});
@@ -148,7 +148,8 @@ void register_random_multinomial(OpRegistry& registry) {
                 .not_differentiable = true,
                 .kernels = {{float32, make_kernel<Multinomial<float>>},
                             {float64, make_kernel<Multinomial<double>>},
-                            {DType::kHalf, make_kernel<Multinomial<Half>>}}});
+                            {DType::kHalf, make_kernel<Multinomial<Half>>}},
+                .threads = Threads::kPieces});
   registry.add(
       {.name = "StatelessMultinomial",
        .doc = "Class numbers drawn by the softmax of each row of logits, by two seeds alone.",
@@ -160,7 +161,8 @@ void register_random_multinomial(OpRegistry& registry) {
        .not_differentiable = true,
        .kernels = {{float32, function_kernel<stateless_multinomial<float>>},
                    {float64, function_kernel<stateless_multinomial<double>>},
-                   {DType::kHalf, function_kernel<stateless_multinomial<Half>>}}});
+                   {DType::kHalf, function_kernel<stateless_multinomial<Half>>}},
+       .threads = Threads::kPieces});
 }
 
 }  // namespace assay

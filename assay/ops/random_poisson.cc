@@ -107,11 +107,11 @@ T count_as(double k) {
 }
 
 template <typename T>
-class RandomPoisson : public Kernel {
+class RandomPoisson : public ParallelKernel {
  public:
   explicit RandomPoisson(const KernelInit& init) : state_(random_state(init)) {}
 
-  void run(KernelContext& ctx) override {
+  void run_parallel(ParallelContext& ctx) override {
     const Tensor& rates = ctx.input(1);
     const Shape samples_shape = random::shape_of(ctx.input(0));
     const std::int64_t samples = samples_shape.num_elements();
@@ -160,7 +160,8 @@ void register_random_poisson(OpRegistry& registry) {
                 .kernel_attr = "dtype",
                 .kernels = {{float32, make_kernel<RandomPoisson<float>>},
                             {float64, make_kernel<RandomPoisson<double>>},
-                            {DType::kHalf, make_kernel<RandomPoisson<Half>>}}});
+                            {DType::kHalf, make_kernel<RandomPoisson<Half>>}},
+                .threads = Threads::kPieces});
   registry.add({.name = "RandomPoissonV2",
                 .doc = "Poisson numbers of the given rates.",
                 .inputs = {"shape: S", "rate: R"},
@@ -176,7 +177,8 @@ void register_random_poisson(OpRegistry& registry) {
                             {float64, make_kernel<RandomPoisson<double>>},
                             {int32, make_kernel<RandomPoisson<std::int32_t>>},
                             {int64, make_kernel<RandomPoisson<std::int64_t>>},
-                            {DType::kHalf, make_kernel<RandomPoisson<Half>>}}});
+                            {DType::kHalf, make_kernel<RandomPoisson<Half>>}},
+                .threads = Threads::kPieces});
 }
 
 }  // namespace assay
