@@ -121,14 +121,29 @@ TEST(RandomGamma, GradientsOnAverage) {
   const Output sample =
       g.op("RandomGamma", {g.constant(i32({10000})), alpha}, seeds(87654321, 12345));
   const Output mean = g.op("Mean", {sample, g.constant(i32({0}))});
-  for (const float d : g.run(dense_gradients({mean}, {alpha}).at(0)).span<float>()) {
-    EXPECT_NEAR(d, 1, 0.05);
-  }
+  const Tensor by_alpha = g.run(dense_gradients({mean}, {alpha}).at(0));
+  for (const float d : by_alpha.span<float>()) EXPECT_NEAR(d, 1, 0.05);
   const Output half = g.constant(Tensor::scalar(0.5F));
   const Output x = g.op("RandomGamma", {g.constant(i32({10000})), half}, seeds(87654321, 12345));
   const Output off = g.op("Square", {g.op("Sub", {x, g.constant(Tensor::scalar(0.3F))})});
   const Output loss = g.op("Mean", {off, g.constant(i32({0}))});
   EXPECT_NEAR(g.run(dense_gradients({loss}, {half}).at(0)).item<float>(), 1.4, 0.1);
+}
+
+TEST(RandomGammaGrad, Broadcasts) {
+  OpGraph g;
+  const auto run = [&](const Tensor& alpha, const Tensor& sample) {
+    return g.run(g.op("RandomGammaGrad", {g.constant(alpha), g.constant(sample)}));
+  };
+  const Tensor wide = run(doubles({0.5, 3}), numbers(float64, {0.2, 7}, Shape{2, 1}));
+  const Tensor narrow = run(f32({0.5, 3}), f32({0.25, 7}, Shape{2, 1}));
+  ASSERT_EQ(wide.shape(), (Shape{2, 2}));
+  for (int i = 0; i < 4; ++i) {
+    const double alpha = i % 2 == 0 ? 0.5 : 3;
+    EXPECT_EQ(wide.data<double>()[i], cpu::gamma_sample_derivative(alpha, i < 2 ? 0.2 : 7));
+    EXPECT_EQ(narrow.data<float>()[i],
+              static_cast<float>(cpu::gamma_sample_derivative(alpha, i < 2 ? 0.25 : 7)));
+  }
 }
 
 TEST(RandomGamma, HasNoSecondDerivative) {
@@ -161,8 +176,12 @@ TEST(RandomPoisson, ValuesOfItsAlgorithm) {
       h.run(h.op("RandomPoisson", {h.constant(i32({4})), h.constant(doubles(rates))}, seeds(5, 9)));
   EXPECT_TRUE(std::ranges::equal(old.to_vector<double>(), want));
   // Rates of an integer type.
-  const auto whole = h.run(poisson(h, {4}, i64({4, 1000}))).to_vector<std::int64_t>();
-  EXPECT_EQ(whole.front(), 0);
+  OpGraph k;
+  const auto whole =
+      k.session().run({poisson(k, {4}, i64({4, 1000})), poisson(k, {4}, i32({4, 1000})),
+                       poisson(k, {4}, numbers(DType::kHalf, {4, 1000}, Shape{2})),
+                       poisson(k, {4}, f32({4, 1000}))});
+  for (const Tensor& t : whole) EXPECT_TRUE(t.identical(whole[0]));
 }
 
 TEST(RandomPoisson, FollowsItsDistribution) {
