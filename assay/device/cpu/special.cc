@@ -18,6 +18,13 @@ bool settled(double step, double value) {
   return std::abs(step) <= std::numeric_limits<double>::epsilon() * std::abs(value);
 }
 
+// log(x) - digamma(a), without losing what both have in common where a is large.
+double log_over_digamma(double x, double a) {
+  if (a < 1000) return std::log(x) - digamma(a);
+  const double r = 1 / a;
+  return std::log1p((x - a) / a) + r * (0.5 + r * (1.0 / 12 - r * r / 120));
+}
+
 // From the power series of the lower incomplete gamma function (Abramowitz and Stegun 6.5.29) and
 // its derivative, term by term; NaN when it does not settle.
 double derivative_by_series(double a, double x) {
@@ -33,7 +40,7 @@ double derivative_by_series(double a, double x) {
     sum += term;
     sum_slope += slope;
     if (settled(term, sum) && settled(slope, sum_slope)) {
-      return -x / a * (sum_slope + sum * (std::log(x) - digamma(a + 1)));
+      return -x / a * (sum_slope + sum * (log_over_digamma(x, a) - 1 / a));
     }
   }
   return kNan;
@@ -71,7 +78,7 @@ double derivative_by_fraction(double a, double x) {
     const bool done = settled(q - value, q) && settled(slope - value_slope, slope);
     value = q;
     value_slope = slope;
-    if (done) return x * (value_slope + value * (std::log(x) - digamma(a)));
+    if (done) return x * (value_slope + value * log_over_digamma(x, a));
   }
   return kNan;
 }
@@ -164,6 +171,10 @@ double polygamma(double n, double x) {
 double gamma_sample_derivative(double alpha, double x) {
   if (!(alpha > 0) || !(x >= 0)) return kNan;
   if (x == 0) return 0;
+  // The sums' length grows with the root of alpha, the expansion's error falls with its square.
+  if (alpha > 1e5 && std::abs(x - alpha) < 10 * std::sqrt(alpha)) {
+    return derivative_by_expansion(alpha, x);
+  }
   const double exact =
       x > 1 && x > alpha ? derivative_by_fraction(alpha, x) : derivative_by_series(alpha, x);
   return std::isnan(exact) && alpha > 1 ? derivative_by_expansion(alpha, x) : exact;
