@@ -6,9 +6,12 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "assay/base/error.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -111,6 +114,13 @@ struct ThreadPool::State {
     return static_cast<std::int64_t>(t & kPieceMask) < pieces.load(std::memory_order_acquire);
   }
 
+  void stop() {
+    stopping.store(true);
+    wake.fetch_add(1);
+    wake.notify_all();
+    for (auto& worker : workers) worker.join();
+  }
+
   void worker_loop() {
     inside_loop = true;
     for (;;) {
@@ -129,16 +139,20 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads)
     : threads_(std::max(1, threads)), state_(std::make_unique<State>()) {
-  for (int i = 1; i < threads_; ++i) {
-    state_->workers.emplace_back([state = state_.get()] { state->worker_loop(); });
+  try {
+    for (int i = 1; i < threads_; ++i) {
+      state_->workers.emplace_back([state = state_.get()] { state->worker_loop(); });
+    }
+  } catch (const std::system_error& e) {
+    const std::size_t started = state_->workers.size() + 1;
+    state_->stop();
+    fail(Code::kUnavailable, "the system gives {} threads of the {} asked for: {}", started,
+         threads_, e.what());
   }
 }
 
 ThreadPool::~ThreadPool() {
-  state_->stopping.store(true);
-  state_->wake.fetch_add(1);
-  state_->wake.notify_all();
-  for (auto& worker : state_->workers) worker.join();
+  state_->stop();
 }
 
 void ThreadPool::run(std::int64_t n, std::int64_t grain, Body body) {

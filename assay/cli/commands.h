@@ -28,6 +28,8 @@ inline constexpr int kExitInterrupted = 130;
 /// Each adds one subcommand to `app`; when it is chosen, `action` becomes what it does. `command`
 /// is the whole command line, for messages that repeat it.
 void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command);
+/// `assay replay`.
+void add_replay(CLI::App& app, Action& action);
 /// `assay neighbors`.
 void add_neighbors(CLI::App& app, Action& action);
 /// `assay vectors`.

@@ -137,6 +137,12 @@ void print_folder(const Json& d) {
     for (const auto& [name, value] : d["parameters"].items()) {
       fmt::print("  {:<10} {}\n", name, text_of(value));
     }
+    if (d.contains("forked_from")) {
+      const Json& parent = d["forked_from"];
+      fmt::print("forked from {} at step {}{}\n", text_of(parent["run"]),
+                 parent["step"].get<std::int64_t>(),
+                 parent["reseeded"] == true ? ", with new random streams" : "");
+    }
   }
   fmt::print("{}\n", count_str(d["checkpoints"].size(), "checkpoint"));
   for (const Json& prefix : d["checkpoints"]) fmt::print("  {}\n", text_of(prefix));

@@ -247,6 +247,12 @@ Json describe_folder(const std::string& path) {
     for (const auto& [name, value] : info.parameters)
       parameters[name] = train::parameter_str(value);
     result["parameters"] = std::move(parameters);
+    if (info.parent) {
+      result["forked_from"] = {{"run", info.parent->run},
+                               {"checkpoint", info.parent->checkpoint},
+                               {"step", info.parent->step},
+                               {"reseeded", info.parent->reseeded}};
+    }
     checkpoints = train::checkpoint_dir(path);
   }
   std::vector<std::string> prefixes;

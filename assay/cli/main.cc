@@ -8,6 +8,8 @@
 
 #include "assay/base/error.h"
 #include "assay/cli/commands.h"
+#include "assay/cli/word2vec_run.h"
+#include "assay/train/run_dir.h"
 
 namespace assay::cli {
 namespace {
@@ -27,12 +29,13 @@ int run(int argc, char** argv) {
   CLI::App app{"Assay: assemble a graph, then execute it."};
   app.name("assay");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "assay 0.1.0");
+  app.set_version_flag("--version", "assay " + train::program_version());
   app.get_formatter()->column_width(34);
   // A flag given twice counts the last time, as scripts that add to a command expect.
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   Action action;
   add_train(app, action, command);
+  add_replay(app, action);
   add_neighbors(app, action);
   add_vectors(app, action);
   add_run(app, action);
@@ -40,7 +43,12 @@ int run(int argc, char** argv) {
   add_checkpoints(app, action);
   add_ops(app, action);
   try {
-    app.parse(argc, argv);
+    const std::vector<std::string> words = with_model_of_fork(command);
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    app.parse(static_cast<int>(arguments.size()), arguments.data());
+  } catch (const Error& error) {
+    return report(error.message(), kExitFailure);
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {

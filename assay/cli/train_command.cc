@@ -15,10 +15,9 @@
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
 #include "assay/cli/commands.h"
+#include "assay/cli/word2vec_run.h"
 #include "assay/train/run_dir.h"
-#include "models/word2vec/corpus.h"
 #include "models/word2vec/run_files.h"
-#include "models/word2vec/skip_gram.h"
 
 namespace assay::cli {
 namespace {
@@ -30,8 +29,6 @@ constexpr const char* kDictionary = "/usr/share/dictd/gcide.dict.dz";
 constexpr std::int64_t kMostOfAnything = (std::int64_t{1} << 31) - 1;
 // The notes train so long when nothing is said.
 constexpr std::int64_t kDefaultSteps = 100000;
-// The notes average the loss over so many steps.
-constexpr std::int64_t kNotesWindow = 5000;
 
 std::atomic<bool> g_stop{false};
 
@@ -39,57 +36,6 @@ std::atomic<bool> g_stop{false};
 extern "C" void on_signal(int signal) {
   g_stop.store(true, std::memory_order_relaxed);
   std::signal(signal, SIG_DFL);
-}
-
-struct Word2vecFlags {
-  std::string run;
-  std::vector<std::string> text;
-  std::int64_t steps = 0;
-  std::int64_t epochs = 0;
-  word2vec::SkipGramOptions model;
-  int threads = 0;
-  std::int64_t save_every = 10000;
-  int keep = 5;
-  std::int64_t summary_every = 100;
-};
-
-/// The flags that decide what is computed, as run.json keeps them.
-train::Parameters parameters_of(const Word2vecFlags& flags) {
-  const auto& m = flags.model;
-  return {{"text", flags.text}, {"vocab", m.vocab},     {"dim", m.dim},          {"batch", m.batch},
-          {"window", m.window}, {"sampled", m.sampled}, {"lr", m.learning_rate}, {"seed", m.seed}};
-}
-
-/// Whether two lists of texts name the same files in the same order.
-bool same_files(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    std::error_code no_x;
-    std::error_code no_y;
-    const fs::path real_x = fs::weakly_canonical(x, no_x);
-    const fs::path real_y = fs::weakly_canonical(y, no_y);
-    return x == y || (!no_x && !no_y && real_x == real_y);
-  });
-}
-
-/// Flags that were not given take the values that the run was made with; a text that is given in
-/// other words keeps the name that it has there.
-void take_over(const train::RunInfo& info, const CLI::App& command, Word2vecFlags& flags) try {
-  const auto given = [&](const char* flag) { return command.count(flag) > 0; };
-  const auto text = info.get<std::vector<std::string>>("text");
-  if (!given("--text") || same_files(text, flags.text)) flags.text = text;
-  const auto number = [&](const char* flag, const char* name, std::int64_t& value) {
-    if (!given(flag)) value = info.get<std::int64_t>(name);
-  };
-  number("--vocab", "vocab", flags.model.vocab);
-  number("--dim", "dim", flags.model.dim);
-  number("--batch", "batch", flags.model.batch);
-  number("--window", "window", flags.model.window);
-  number("--sampled", "sampled", flags.model.sampled);
-  number("--seed", "seed", flags.model.seed);
-  if (!given("--lr")) flags.model.learning_rate = info.get<double>("lr");
-} catch (const Error& e) {
-  fail(e.code(), "'{}' is damaged: {}; restore it or use another run folder",
-       join_path(flags.run, "run.json"), e.message());
 }
 
 /// The default text, or how to get one.
@@ -132,29 +78,49 @@ std::int64_t steps_of(const Word2vecFlags& flags, const word2vec::SkipGramPairs&
   return std::max<std::int64_t>(1, all / flags.model.batch);
 }
 
-int train_word2vec(Word2vecFlags flags, const CLI::App& command,
-                   const std::vector<std::string>& command_line) {
-  check_name("--run", flags.run);
+/// Where the run is, what it is made of, and what it was forked off, if anything.
+train::RunInfo settle(Word2vecFlags& flags, const Given& given) {
+  if (flags.run.empty() && flags.fork.empty()) throw UsageError("--run is required");
+  if (given("--run")) check_name("--run", flags.run);
+  if (given("--fork")) check_name("--fork", flags.fork);
+  if (flags.reseed && flags.fork.empty()) {
+    throw UsageError("--reseed: only a fork has random streams to begin anew; give --fork RUN");
+  }
   for (std::string& text : flags.text) {
     check_name("--text", text);
     // The run can then be resumed from any folder.
     text = fs::absolute(text).string();
     check_name("--text", text);
   }
-  const bool exists = train::is_run_dir(flags.run);
-  if (exists) {
+  const auto parent = prepare_fork(given, flags);
+  if (train::is_run_dir(flags.run)) {
     const train::RunInfo info = train::read_run_info(flags.run);
-    if (info.model == word2vec::kModelName) take_over(info, command, flags);
+    if (info.model == word2vec::kModelName) take_over(flags.run, info, given, flags);
   }
   if (flags.text.empty()) flags.text = default_text();
   check_usage(flags);
-  const train::RunInfo info{word2vec::kModelName, parameters_of(flags)};
+  return {.model = word2vec::kModelName, .parameters = parameters_of(flags), .parent = parent};
+}
+
+/// The same command, with the folder that it chose.
+std::string resume_line(std::vector<std::string> command_line, const Word2vecFlags& flags,
+                        const Given& given) {
+  if (!given("--run")) command_line.insert(command_line.end(), {"--run", flags.run});
+  return shell_line(command_line);
+}
+
+int train_word2vec(Word2vecFlags flags, const CLI::App& command,
+                   const std::vector<std::string>& command_line) {
+  const Given given = [&](const char* flag) { return command.count(flag) > 0; };
+  train::RunInfo info = settle(flags, given);
   std::error_code ignored;
   // A folder that is there is looked at before the text is read; a new one is made after, so that
   // a mistake in the text leaves nothing behind.
-  if (fs::exists(flags.run, ignored)) {
+  if (train::is_run_dir(flags.run)) {
     // Taken for good when training begins; this says soon what would be said then.
     train::enter_run_dir(flags.run, info);
+  } else if (fs::exists(flags.run, ignored)) {
+    train::check_run_dir(flags.run, info);
   }
 
   const auto say = [](const std::string& line) {
@@ -163,44 +129,34 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   };
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  if (info.parent) {
+    say(fmt::format("Forking {} at step {} into {}", info.parent->run, info.parent->step,
+                    flags.run));
+    if (flags.reseed) say(fmt::format("New random streams: seed {}", flags.model.seed));
+  }
   say(fmt::format("Reading {}", fmt::join(flags.text, " ")));
-  word2vec::Corpus corpus = word2vec::read_corpus(flags.text, flags.model.vocab);
-  const double known = 100.0 - 100.0 * static_cast<double>(corpus.vocabulary.counts.front()) /
-                                   static_cast<double>(corpus.ids.size());
-  say(fmt::format("{} words, {} different; the vocabulary's {} cover {:.1f} %", corpus.ids.size(),
-                  corpus.distinct, corpus.vocabulary.size(), known));
+  const auto made = read_model(flags);
+  const double known = 100.0 - 100.0 * static_cast<double>(made->vocabulary.counts.front()) /
+                                   static_cast<double>(made->words);
+  say(fmt::format("{} words, {} different; the vocabulary's {} cover {:.1f} %", made->words,
+                  made->distinct, made->vocabulary.size(), known));
   if (g_stop.load(std::memory_order_relaxed)) {
     say("Stopped before training began; there was nothing to save yet");
-    say(fmt::format("To begin: {}", shell_line(command_line)));
+    say(fmt::format("To begin: {}", resume_line(command_line, flags, given)));
     return kExitInterrupted;
   }
   {
+    info.data = made->data;
     const auto lock = train::enter_run_dir(flags.run, info);
-    word2vec::keep_vocabulary(flags.run, corpus.vocabulary);
+    word2vec::keep_vocabulary(flags.run, made->vocabulary);
   }
 
-  const auto text = std::make_shared<const std::vector<std::int32_t>>(std::move(corpus.ids));
-  const word2vec::SkipGramPairs pairs(text, flags.model.window,
-                                      static_cast<std::uint64_t>(flags.model.seed));
-  word2vec::SkipGram model(flags.model, text);
-  TrainOptions options;
+  TrainOptions options = train_options(flags, *made, steps_of(flags, made->pairs), g_stop);
   options.run_dir = flags.run;
-  options.model = info.model;
-  options.parameters = info.parameters;
-  options.steps = steps_of(flags, pairs);
+  options.parent = info.parent;
   options.save_every = flags.save_every;
   options.max_to_keep = flags.keep;
   options.summary_every = flags.summary_every;
-  options.skip_step = std::clamp<std::int64_t>(options.steps / 10, 1, kNotesWindow);
-  // A run of millions of steps would fill the screen with windows.
-  if (options.steps >= 200 * kNotesWindow) options.skip_step = 10 * kNotesWindow;
-  options.checkpoint_name = "skip-gram";
-  options.threads = flags.threads;
-  options.stop = &g_stop;
-  options.items_per_step = static_cast<double>(flags.model.batch) *
-                           static_cast<double>(text->size()) /
-                           static_cast<double>(pairs.pairs_in_pass(0));
-  options.items_name = "words";
   options.on_step = [rate = flags.model.learning_rate](std::int64_t step, float loss) {
     if (std::isfinite(loss)) return;
     fail(Code::kInvalidArgument,
@@ -211,7 +167,7 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
 
   TrainResult result;
   try {
-    result = model.train(options);
+    result = made->model.train(options);
   } catch (const Error& e) {
     if (e.code() != Code::kResourceExhausted) throw;
     fail(e.code(),
@@ -225,10 +181,10 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
     say(fmt::format("Stopped at step {} of {}; {}", result.step, options.steps,
                     result.checkpoint.empty() ? "there was nothing to save yet"
                                               : "saved " + result.checkpoint));
-    say(fmt::format("To resume: {}", shell_line(command_line)));
+    say(fmt::format("To resume: {}", resume_line(command_line, flags, given)));
     return kExitInterrupted;
   }
-  if (result.step == result.first_step) {
+  if (result.step == result.first_step && result.forked_from.empty()) {
     say(fmt::format("Nothing to do: {} is at step {} already; train on with more {}", flags.run,
                     result.step, flags.epochs > 0 ? "--epochs" : "--steps"));
     return 0;
@@ -247,13 +203,26 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       "word2vec",
       "Train word vectors: skip-gram with noise-contrastive estimation.\n"
       "The run folder keeps run.json, the vocabulary, events and checkpoints. The same command\n"
-      "again goes on from the newest checkpoint; Ctrl-C saves first.");
+      "again goes on from the newest checkpoint; Ctrl-C saves first. With --fork a new run goes "
+      "on\n"
+      "from another one's newest checkpoint.");
   auto flags = std::make_shared<Word2vecFlags>();
   auto& m = flags->model;
   const auto positive = whole_number(1, kMostOfAnything);
-  command->add_option("--run", flags->run, "Run folder, made if it is not there")
-      ->required()
+  command
+      ->add_option("--run", flags->run,
+                   "Run folder, made if it is not there; a fork may leave it out [RUN-fork]")
       ->type_name("DIR");
+  command
+      ->add_option("--fork", flags->fork,
+                   "Begin with the newest sound checkpoint of this run, and with its flags; "
+                   "--lr, --batch and --sampled may differ")
+      ->type_name("RUN");
+  auto* reseed =
+      command->add_option("--reseed", "Fork with new random streams, of this seed [drawn]")
+          ->type_name("SEED")
+          ->expected(0, 1)
+          ->check(whole_number(0, std::int64_t{1} << 53));
   command
       ->add_option("--text", flags->text,
                    "Text files: plain, .gz, .dz or .zip [the dictionary of package dict-gcide]")
@@ -315,7 +284,11 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       ->type_name("N")
       ->check(whole_number(0, std::int64_t{1} << 62))
       ->capture_default_str();
-  command->callback([&action, flags, command, command_line] {
+  command->callback([&action, flags, command, command_line, reseed] {
+    flags->reseed = reseed->count() > 0;
+    if (flags->reseed && !reseed->results().empty() && !reseed->results().front().empty()) {
+      flags->seed = reseed->as<std::int64_t>();
+    }
     action = [flags, command, command_line] {
       return train_word2vec(*flags, *command, command_line);
     };

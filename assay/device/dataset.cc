@@ -11,6 +11,8 @@ constexpr const char* kDatasets = "dataset/";
 constexpr const char* kData = "/data";
 // Marks a state that tells only how the pass began.
 constexpr const char* kBegin = "begin";
+// Asks for new random streams.
+constexpr const char* kNewStreams = "new_streams";
 
 template <typename F>
 void for_each_dataset(const Dataset& dataset, F&& f) {
@@ -42,6 +44,14 @@ void check_data(const Dataset& dataset, const IteratorState& state) {
 }
 
 }  // namespace
+
+void ask_for_new_streams(IteratorState& state) {
+  state[kNewStreams] = Tensor::scalar(true);
+}
+
+bool asks_for_new_streams(const IteratorState& state) {
+  return state.contains(kNewStreams);
+}
 
 void Dataset::set_node(std::string name, std::string label) {
   node_name_ = std::move(name);

@@ -14,6 +14,11 @@ namespace assay {
 /// a pipeline keeps its own under the prefix it is given.
 using IteratorState = std::map<std::string, Tensor>;
 
+/// Asks whoever takes a state over to begin its random numbers anew, by the seeds it was made with,
+/// and to keep the rest. `state` may be that of an iterator or of a session.
+void ask_for_new_streams(IteratorState& state);
+bool asks_for_new_streams(const IteratorState& state);
+
 /// One pass over a dataset. Not thread-safe: its owner calls it from one thread at a time.
 class DatasetIterator {
  public:
@@ -25,7 +30,7 @@ class DatasetIterator {
   /// with the same elements. Throws Unimplemented where a stage cannot (a generator).
   virtual void save(IteratorState& state, const std::string& prefix) const;
   /// Takes over what `save` wrote; called on a new iterator of the same dataset. Throws DataLoss
-  /// when `state` does not fit.
+  /// when `state` does not fit. What draws random numbers honours asks_for_new_streams().
   virtual void restore(const IteratorState& state, const std::string& prefix);
 };
 

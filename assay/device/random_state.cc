@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "assay/device/dataset.h"
 #include "assay/device/unigram_weights.h"
 
 namespace assay {
@@ -87,6 +88,7 @@ void restore_random_state(ResourceStore& resources, const std::map<std::string, 
        ++at) {
     const std::string_view key = std::string_view(at->first).substr(prefix.size());
     if (key.starts_with(kRandom)) {
+      if (asks_for_new_streams(state)) continue;
       const std::string node(key.substr(kRandom.size()));
       const Philox stream = stream_of(node, at->second);
       resources

@@ -40,8 +40,9 @@ inline std::shared_ptr<RandomResource> random_state(const KernelInit& init) {
 /// PREFIX "random/" NODE and PREFIX "unigram/" NODE. REQUIRES: no run that draws is under way.
 void save_random_state(const ResourceStore& resources, std::map<std::string, Tensor>& state,
                        const std::string& prefix);
-/// Takes over what is under `prefix` in `state`, whether its nodes have run before or not. Throws
-/// DataLoss for what is no such state.
+/// Takes over what is under `prefix` in `state`, whether its nodes have run before or not; of a
+/// state that asks_for_new_streams(), only what samplers have learned. Throws DataLoss for what is
+/// no such state.
 void restore_random_state(ResourceStore& resources, const std::map<std::string, Tensor>& state,
                           const std::string& prefix);
 

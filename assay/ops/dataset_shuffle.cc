@@ -68,6 +68,7 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
     save_int(state, prefix + "/drawn", seeds_.taken());
   }
   void restore_counters(const IteratorState& state, const std::string& prefix) const override {
+    if (asks_for_new_streams(state)) return;
     std::lock_guard lock(mutex_);
     seed_ = restore_int(state, prefix + "/seed");
     seed2_ = restore_int(state, prefix + "/seed2");
@@ -121,9 +122,11 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
     }
 
     void restore(const IteratorState& state, const std::string& prefix) override {
-      seed_ = restore_int(state, prefix + "/seed");
-      seed2_ = restore_int(state, prefix + "/seed2");
-      words_.reset(seed_, seed2_, restore_count(state, prefix + "/drawn"));
+      if (!asks_for_new_streams(state)) {
+        seed_ = restore_int(state, prefix + "/seed");
+        seed2_ = restore_int(state, prefix + "/seed2");
+        words_.reset(seed_, seed2_, restore_count(state, prefix + "/drawn"));
+      }
       const std::int64_t held = restore_count(state, prefix + "/held");
       buffer_.clear();
       for (std::int64_t i = 0; i < held; ++i) {

@@ -17,6 +17,9 @@ using runtime::Program;
 
 namespace {
 
+// More than any machine has; a slip of the pen would ask for millions.
+constexpr int kMaxThreads = 4096;
+
 // A number as the tensor's dtype; nothing of it is dropped silently but a float's low digits.
 Tensor number_as(const Output& target, double number) {
   if (!target) invalid_argument("a feed is no node at all (a default Output)");
@@ -192,8 +195,10 @@ std::vector<Tensor> Callable::operator()(const std::vector<Tensor>& feeds) const
 
 Session::Session(SessionOptions options) {
   Graph& graph = options.graph != nullptr ? *options.graph : current_graph();
-  if (options.threads < 0)
-    invalid_argument("a session's threads must be 0 or more, got {}", options.threads);
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    invalid_argument("a session's threads must be 0 (one a processor) to {}, got {}", kMaxThreads,
+                     options.threads);
+  }
   const int threads = options.threads > 0
                           ? options.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -39,6 +39,9 @@ struct TrainOptions {
   /// The name and the parameters that run.json keeps, and that must be the same on resume.
   std::string model = "model";
   train::Parameters parameters = {};
+  /// A run that begins goes on from this checkpoint instead of anew: a fork. run.json keeps it, and
+  /// it must be the same on resume or not given. Without a run folder nothing is kept.
+  std::optional<train::RunParent> parent = {};
   /// Stop when the global step reaches this; 0: no limit.
   std::int64_t steps = 0;
   /// Stop after so many passes over the data; 0: no limit (the data starts again at its end).
@@ -84,7 +87,8 @@ struct TrainResult {
   double average_loss = 0;      ///< of the last full window, else of the steps so far
   double seconds = 0;
   bool stopped = false;      ///< `stop` was set
-  std::string resumed_from;  ///< the checkpoint it went on from; "" when it began anew
+  std::string resumed_from;  ///< the run's checkpoint that it went on from; "" when it began
+  std::string forked_from;   ///< another run's checkpoint that it began with; "" for none
   std::string checkpoint;    ///< the last one saved
 };
 

@@ -82,7 +82,17 @@ std::vector<std::string> differences(const RunInfo& there, const RunInfo& now) {
 void write_run_info(const std::string& run_dir, const RunInfo& info) {
   Json parameters = Json::object();
   for (const auto& [name, value] : info.parameters) parameters[name] = to_json(value);
-  const Json j = {{"format", 1}, {"model", info.model}, {"parameters", parameters}};
+  Json j = {{"format", 1},
+            {"version", program_version()},
+            {"model", info.model},
+            {"parameters", parameters}};
+  if (!info.data.empty()) j["data"] = info.data;
+  if (info.parent) {
+    j["parent"] = {{"run", info.parent->run},
+                   {"checkpoint", info.parent->checkpoint},
+                   {"step", info.parent->step},
+                   {"reseeded", info.parent->reseeded}};
+  }
   atomic_write_file(posix_file_system(), run_file(run_dir),
                     j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
@@ -117,41 +127,10 @@ void remove_temporaries(const std::string& dir, Ours&& ours) {
   }
 }
 
-/// Whether the folder is a run of `info`. Throws what open_run_dir() throws when it is of something
-/// else; changes nothing.
-bool is_run_of(const std::string& run_dir, const RunInfo& info) {
-  std::error_code error;
-  const auto status = fs::status(run_dir, error);
-  if (fs::exists(status) && !fs::is_directory(status)) {
-    invalid_argument("the run folder '{}' is a file; name a folder", run_dir);
-  }
-  if (is_run_dir(run_dir)) {
-    const RunInfo there = read_run_info(run_dir);
-    if (there.model != info.model) {
-      fail(Code::kFailedPrecondition, "'{}' is a run of '{}', not of '{}'; use another run folder",
-           run_dir, there.model, info.model);
-    }
-    const auto differ = differences(there, info);
-    if (!differ.empty()) {
-      fail(Code::kFailedPrecondition,
-           "'{}' was made with other parameters ({}); give the same ones to go on, or use another "
-           "run folder",
-           run_dir, fmt::join(differ, "; "));
-    }
-    return true;
-  }
-  if (fs::is_directory(status)) {
-    for (fs::directory_iterator entry(run_dir, error), end; !error && entry != end;
-         entry.increment(error)) {
-      const std::string name = entry->path().filename().string();
-      // A process that was killed while it made the run leaves these.
-      if (name == kLockName || stem_of_temporary(name) == kFileName) continue;
-      fail(Code::kFailedPrecondition,
-           "'{}' is not empty and holds no run.json (it has '{}'); use a new or an empty folder",
-           run_dir, name);
-    }
-  }
-  return false;
+/// Whether `there` was forked off the same checkpoint of the same run.
+bool same_parent(const std::optional<RunParent>& there, const RunParent& now) {
+  return there && there->run == now.run && there->checkpoint == now.checkpoint &&
+         there->reseeded == now.reseeded;
 }
 
 }  // namespace
@@ -193,6 +172,10 @@ std::string parameter_str(const Parameter& value) {
   return std::visit(Visitor{}, value);
 }
 
+std::string program_version() {
+  return ASSAY_VERSION;
+}
+
 bool is_run_dir(const std::string& run_dir) {
   std::error_code ignored;
   return fs::is_regular_file(run_file(run_dir), ignored);
@@ -224,6 +207,21 @@ RunInfo read_run_info(const std::string& run_dir) {
   }
   RunInfo info;
   info.model = j["model"].get<std::string>();
+  if (has("version", Json::value_t::string)) info.version = j["version"].get<std::string>();
+  if (has("data", Json::value_t::string)) info.data = j["data"].get<std::string>();
+  if (j.contains("parent")) {
+    try {
+      const Json& parent = j["parent"];
+      info.parent = {.run = parent.at("run").get<std::string>(),
+                     .checkpoint = parent.at("checkpoint").get<std::string>(),
+                     .step = parent.at("step").get<std::int64_t>(),
+                     .reseeded = parent.at("reseeded").get<bool>()};
+    } catch (const Json::exception&) {
+      damaged(
+          "describes no run: its \"parent\" has no texts \"run\" and \"checkpoint\", number "
+          "\"step\" and bool \"reseeded\"");
+    }
+  }
   for (const auto& [name, value] : j["parameters"].items()) {
     try {
       info.parameters.emplace_back(name, from_json(value));
@@ -237,15 +235,55 @@ RunInfo read_run_info(const std::string& run_dir) {
   return info;
 }
 
+bool check_run_dir(const std::string& run_dir, const RunInfo& info) {
+  std::error_code error;
+  const auto status = fs::status(run_dir, error);
+  if (fs::exists(status) && !fs::is_directory(status)) {
+    invalid_argument("the run folder '{}' is a file; name a folder", run_dir);
+  }
+  if (is_run_dir(run_dir)) {
+    const RunInfo there = read_run_info(run_dir);
+    if (there.model != info.model) {
+      fail(Code::kFailedPrecondition, "'{}' is a run of '{}', not of '{}'; use another run folder",
+           run_dir, there.model, info.model);
+    }
+    const auto differ = differences(there, info);
+    if (!differ.empty()) {
+      fail(Code::kFailedPrecondition,
+           "'{}' was made with other parameters ({}); give the same ones to go on, or use another "
+           "run folder",
+           run_dir, fmt::join(differ, "; "));
+    }
+    if (info.parent && !same_parent(there.parent, *info.parent)) {
+      fail(Code::kFailedPrecondition,
+           "'{}' is a run already, and no fork of '{}'; use another run folder", run_dir,
+           info.parent->checkpoint);
+    }
+    return true;
+  }
+  if (fs::is_directory(status)) {
+    for (fs::directory_iterator entry(run_dir, error), end; !error && entry != end;
+         entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      // A process that was killed while it made the run leaves these.
+      if (name == kLockName || stem_of_temporary(name) == kFileName) continue;
+      fail(Code::kFailedPrecondition,
+           "'{}' is not empty and holds no run.json (it has '{}'); use a new or an empty folder",
+           run_dir, name);
+    }
+  }
+  return false;
+}
+
 bool open_run_dir(const std::string& run_dir, const RunInfo& info) {
-  if (is_run_of(run_dir, info)) return true;
+  if (check_run_dir(run_dir, info)) return true;
   enter_run_dir(run_dir, info);
   return false;
 }
 
 std::unique_ptr<FileLock> enter_run_dir(const std::string& run_dir, const RunInfo& info) {
   // Asked before the lock too, so that a folder of something else gets no lock file.
-  is_run_of(run_dir, info);
+  check_run_dir(run_dir, info);
   std::error_code error;
   fs::create_directories(run_dir, error);
   if (error) {
@@ -258,7 +296,7 @@ std::unique_ptr<FileLock> enter_run_dir(const std::string& run_dir, const RunInf
   if (lock != nullptr) {
     remove_temporaries(run_dir, [](const std::string& stem) { return stem == kFileName; });
   }
-  if (!is_run_of(run_dir, info)) write_run_info(run_dir, info);
+  if (!check_run_dir(run_dir, info)) write_run_info(run_dir, info);
   return lock;
 }
 

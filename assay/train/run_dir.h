@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -19,10 +20,25 @@ using Parameter = std::variant<bool, std::int64_t, double, std::string, std::vec
 /// Parameters by name, in the order they are printed.
 using Parameters = std::vector<std::pair<std::string, Parameter>>;
 
+/// Where a run that did not begin anew comes from.
+struct RunParent {
+  std::string run;         ///< the folder of the run that it was forked off
+  std::string checkpoint;  ///< the prefix of the checkpoint that it goes on from
+  std::int64_t step = 0;   ///< the global step of that
+  /// Random streams began anew, with this run's seeds; else they went on.
+  bool reseeded = false;
+};
+
 /// What `run.json` holds: which model a run folder is of, and with which parameters.
 struct RunInfo {
   std::string model;
   Parameters parameters;
+  std::optional<RunParent> parent = {};
+  /// What tells the run's data from other data, for people too; "" when nobody has said.
+  std::string data = {};
+  /// The version of Assay that made the run ("0.1.0"), as read back; "" for runs of before that was
+  /// kept.
+  std::string version = {};
 
   /// Null when there is no parameter of this name.
   const Parameter* find(const std::string& name) const;
@@ -34,6 +50,9 @@ struct RunInfo {
 /// "0.5", "true", "a b": how messages print a parameter.
 std::string parameter_str(const Parameter& value);
 
+/// The version of Assay that this program is of.
+std::string program_version();
+
 /// True when `run_dir` holds a run.json.
 bool is_run_dir(const std::string& run_dir);
 
@@ -44,13 +63,16 @@ RunInfo read_run_info(const std::string& run_dir);
 /// Makes `run_dir` a run of `info`, or checks that it is one already. Creates the folder and
 /// run.json (written whole or not at all). Throws
 /// - FailedPrecondition when the folder is of another model or was made with other parameters
-///   (each named with both values), or is a folder of something else, not empty and without
-///   run.json;
+///   (each named with both values), is no fork of `info.parent` when there is one, or is a folder
+///   of something else, not empty and without run.json;
 /// - InvalidArgument when the path is a file;
 /// - PermissionDenied when it cannot be written.
 /// Returns true when the run was there before. What killed processes left of a run.json counts as
 /// nothing; a new run is written under the folder's lock, which is then given back.
 bool open_run_dir(const std::string& run_dir, const RunInfo& info);
+
+/// Throws what open_run_dir() would throw and changes nothing; true when the folder is the run.
+bool check_run_dir(const std::string& run_dir, const RunInfo& info);
 
 /// Takes the run folder for this process, until the lock is destroyed or the process ends, however
 /// it ends: two processes that trained one run would overwrite each other's checkpoints. Throws

@@ -100,6 +100,19 @@ std::map<std::string, Tensor> save_session_state(Session& session) {
   return state;
 }
 
+void reset_random_streams(std::map<std::string, Tensor>& state) {
+  std::set<std::string> iterators;
+  for (const auto& [key, unused] : part_of(state, kIterator)) {
+    iterators.insert(key.substr(0, key.find(kSeparator)));
+  }
+  ask_for_new_streams(state);
+  for (const std::string& name : iterators) {
+    IteratorState mark;
+    ask_for_new_streams(mark);
+    for (const auto& [key, value] : mark) state[kIterator + name + kSeparator + key] = value;
+  }
+}
+
 void restore_session_state(Session& session, const std::map<std::string, Tensor>& state) {
   ResourceStore& resources = session.resources();
   restore_random_state(resources, state, "");

@@ -16,6 +16,11 @@ namespace assay::train {
 /// way.
 std::map<std::string, Tensor> save_session_state(Session& session);
 
+/// Asks for new random streams: the two functions below then leave those of the session, of its
+/// shuffles and of its maps as its seeds make them. What was learned, the places in the data and
+/// what shuffles hold in their buffers are taken over all the same.
+void reset_random_streams(std::map<std::string, Tensor>& state);
+
 /// Puts random streams, samplers and local variables where `state` says, whether their nodes have
 /// run before or not. Throws DataLoss for what is no such state, FailedPrecondition for a local
 /// variable that has another dtype or shape now.

@@ -7,6 +7,7 @@
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
 #include "assay/train/restore_newest.h"
+#include "assay/train/retention.h"
 #include "assay/train/session_state.h"
 #include "assay/train/training_util.h"
 
@@ -104,8 +105,13 @@ void TrainLoop::start_session() {
   m.saver_->set_max_to_keep(options_.max_to_keep);
   std::map<std::string, Tensor> state;
   std::vector<std::string> candidates;
+  std::optional<train::RunParent> parent = options_.parent;
   if (!options_.run_dir.empty()) {
-    lock_ = train::enter_run_dir(options_.run_dir, {options_.model, options_.parameters});
+    lock_ = train::enter_run_dir(
+        options_.run_dir,
+        {.model = options_.model, .parameters = options_.parameters, .parent = options_.parent});
+    // A fork that was resumed at once need not say so again.
+    parent = train::read_run_info(options_.run_dir).parent;
     if (lock_ != nullptr) train::remove_leftovers(options_.run_dir, options_.checkpoint_name);
     const std::string dir = train::checkpoint_dir(options_.run_dir);
     std::error_code error;
@@ -115,7 +121,10 @@ void TrainLoop::start_session() {
     candidates = train::find_checkpoints(dir, options_.checkpoint_name);
     if (candidates.empty()) check_none_damaged(dir);
   }
-  if (candidates.empty()) {
+  if (candidates.empty() && parent) {
+    session.run({}, {}, {m.local_init_});
+    state = begin_fork(*parent);
+  } else if (candidates.empty()) {
     session.run({}, {}, {m.init_});
     session.run({}, {}, {m.local_init_});
   } else {
@@ -128,16 +137,34 @@ void TrainLoop::start_session() {
   }
   step_ = train::global_step(session, m.global_step());
   result_.first_step = step_;
-  check_events(state);
+  // What the log of another run was like is of no matter.
+  if (result_.forked_from.empty()) check_events(state);
   epoch_ = state_number(state, kEpoch);
   step_in_epoch_ = state_number(state, kStepInEpoch);
   saved_step_ = result_.resumed_from.empty() ? -1 : step_;
   m.on_ready(session);
-  if (!wants_more()) return;
+  if (!wants_more() && result_.forked_from.empty()) return;
   m.initialize_data(session);
   if (state.empty()) return;
   restore_data(state);
   train::restore_session_state(session, state);
+}
+
+std::map<std::string, Tensor> TrainLoop::begin_fork(const train::RunParent& parent) {
+  std::map<std::string, Tensor> state;
+  try {
+    state = train::Saver::read_session_state(parent.checkpoint);
+    model_.saver_->restore(*model_.session_, parent.checkpoint);
+  } catch (const Error& e) {
+    if (e.code() != Code::kNotFound || train::checkpoint_exists(parent.checkpoint)) throw;
+    fail(Code::kFailedPrecondition,
+         "the checkpoint '{}' that the run was to go on from is not there any more; fork '{}' "
+         "again, into another folder",
+         parent.checkpoint, parent.run);
+  }
+  if (parent.reseeded) train::reset_random_streams(state);
+  result_.forked_from = parent.checkpoint;
+  return state;
 }
 
 void TrainLoop::restore_data(const std::map<std::string, Tensor>& state) {
@@ -198,12 +225,13 @@ void TrainLoop::check_events(const std::map<std::string, Tensor>& state) const {
 void TrainLoop::start_events() {
   if (options_.run_dir.empty()) return;
   events_ = std::make_unique<summary::FileWriter>(options_.run_dir);
+  const bool anew = result_.resumed_from.empty() && result_.forked_from.empty();
   if (result_.resumed_from.empty()) {
     events_->add_graph(*model_.graph_);
     events_->add_meta_graph(train::export_meta_graph(*model_.graph_, model_.saver_.get()));
   }
   // Readers drop what an earlier process wrote from this step on: those steps come again.
-  const std::int64_t first = result_.resumed_from.empty() ? step_ : step_ + 1;
+  const std::int64_t first = anew ? step_ : step_ + 1;
   events_->add_session_log(summary::SessionStatus::kStart, first);
 }
 
@@ -298,6 +326,12 @@ void TrainLoop::save(bool last) {
   if (!how.async) log_saved();
 }
 
+void TrainLoop::save_fork() {
+  if (options_.run_dir.empty()) return;
+  save(true);
+  train::pin_checkpoint(result_.checkpoint);
+}
+
 void TrainLoop::finish_saving(bool must_be_good) {
   try {
     model_.saver_->wait();
@@ -342,8 +376,12 @@ TrainResult TrainLoop::run() {
   const auto stop_asked = [&] {
     return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
   };
-  if (wants_more()) {
+  const bool forked = !result_.forked_from.empty();
+  if (forked)
+    printer_.message(fmt::format("Forked from {} at step {}", result_.forked_from, step_));
+  if (wants_more() || forked) {
     start_events();
+    if (forked) save_fork();
     while (wants_more() && !stop_asked()) {
       try {
         step();

@@ -28,6 +28,8 @@ class TrainLoop {
  private:
   void check_options() const;
   void start_session();
+  /// Restores the checkpoint of another run that this one begins with; returns its session state.
+  std::map<std::string, Tensor> begin_fork(const train::RunParent& parent);
   /// Puts the data where the checkpoint was.
   void restore_data(const std::map<std::string, Tensor>& state);
   /// Reads and drops the next `batches` elements of iterators that cannot say where they stand.
@@ -49,6 +51,8 @@ class TrainLoop {
   /// Waits for the save under way; throws what went wrong with it when `must_be_good`.
   void finish_saving(bool must_be_good);
   void warn_unsaved(std::int64_t step, const Error& error) const;
+  /// Makes a fork a run of its own: saves what it begins with, for good.
+  void save_fork();
   /// Tells of the save that was under way and has ended well.
   void log_saved();
   std::string path() const;

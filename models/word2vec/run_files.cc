@@ -35,9 +35,9 @@ void check_none_damaged(const std::string& folder) {
 
 }  // namespace
 
-void keep_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary) {
+bool check_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary) {
   const std::string path = vocabulary_path(run_dir);
-  if (!posix_file_system().exists(path)) return write_vocabulary(vocabulary, path);
+  if (!posix_file_system().exists(path)) return false;
   const Vocabulary there = read_vocabulary(path);
   if (there.checksum() != vocabulary.checksum()) {
     const auto words = [](const Vocabulary& v) {
@@ -48,6 +48,12 @@ void keep_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary) {
          "{:08x}), now {} ({:08x}); give the same text to go on, or use another run folder",
          run_dir, words(there), there.checksum(), words(vocabulary), vocabulary.checksum());
   }
+  return true;
+}
+
+void keep_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary) {
+  if (check_vocabulary(run_dir, vocabulary)) return;
+  write_vocabulary(vocabulary, vocabulary_path(run_dir));
 }
 
 TrainedVectors read_vectors(const std::string& run_dir) {

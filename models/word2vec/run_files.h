@@ -10,6 +10,14 @@ namespace assay::word2vec {
 /// What run.json calls this model.
 inline constexpr const char* kModelName = "word2vec";
 
+/// The scalar in the event files that is the loss of a step, and what checkpoints are called.
+inline constexpr const char* kLossTag = "summaries/loss";
+inline constexpr const char* kCheckpointName = "skip-gram";
+
+/// Throws FailedPrecondition when the run folder holds another vocabulary: the run was made with
+/// another text. False when it holds none.
+bool check_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary);
+
 /// Keeps the vocabulary in the run folder as vocab.tsv. Throws FailedPrecondition when the folder
 /// holds another one: the run was made with another text.
 void keep_vocabulary(const std::string& run_dir, const Vocabulary& vocabulary);

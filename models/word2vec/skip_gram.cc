@@ -48,6 +48,10 @@ TextMark mark_of(const std::vector<std::int32_t>& text) {
           crc32c::extend(0, text.data(), text.size() * sizeof text[0])};
 }
 
+std::string mark_str(const TextMark& mark) {
+  return fmt::format("{} words (checksum {:08x})", mark.words, mark.checksum);
+}
+
 class SkipGramIterator : public DatasetIterator {
  public:
   SkipGramIterator(SkipGramPairs pairs, TextMark mark, std::int64_t batch)
@@ -70,11 +74,17 @@ class SkipGramIterator : public DatasetIterator {
     const TextMark then{text[0], static_cast<std::uint32_t>(text[1])};
     if (then != mark_) {
       fail(Code::kFailedPrecondition,
-           "the text has changed since the checkpoint: then {} words (checksum {:08x}), now {} "
-           "(checksum {:08x}). Give the same text to go on where it was, or begin a new run",
-           then.words, then.checksum, mark_.words, mark_.checksum);
+           "the text has changed since the checkpoint: then {}, now {}. Give the same text to go "
+           "on where it was, or begin a new run",
+           mark_str(then), mark_str(mark_));
     }
     const auto at = numbers(state, prefix + "/position", 3);
+    if (asks_for_new_streams(state)) {
+      // Another window is drawn for the word under way, so the next one is begun with.
+      pairs_.set_position({.pass = at[0], .center = at[1], .target = 0});
+      if (at[2] > 0) pairs_.skip_center();
+      return;
+    }
     pairs_.set_position({.pass = at[0], .center = at[1], .target = at[2]});
   }
 
@@ -95,6 +105,10 @@ class SkipGramIterator : public DatasetIterator {
 };
 
 }  // namespace
+
+std::string text_mark(const std::vector<std::int32_t>& text) {
+  return mark_str(mark_of(text));
+}
 
 data::Dataset skip_gram_dataset(SkipGramPairs::Text text, std::int64_t batch, std::int64_t window,
                                 std::uint64_t seed) {

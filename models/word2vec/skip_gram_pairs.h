@@ -29,6 +29,8 @@ class SkipGramPairs {
 
   /// The next `count` pairs.
   void next(std::int64_t count, std::int32_t* centers, std::int32_t* targets);
+  /// Goes on to the first pair of the next centre.
+  void skip_center() { advance_center(); }
   /// Passes over `count` pairs.
   void skip(std::int64_t count);
   /// How many pairs pass number `pass` over the text has.

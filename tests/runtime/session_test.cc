@@ -294,6 +294,15 @@ TEST_F(SessionTest, FusedChainsGiveTheBitsOfSingleOps) {
   EXPECT_TRUE(fused.identical(threads.run(feeds, {three})[0]));
 }
 
+TEST_F(SessionTest, SillyNumbersOfThreadsAreRefused) {
+  for (const int threads : {-1, 4097, 1 << 30}) {
+    const Error e = error_of([&] { Session({.graph = &g.graph(), .threads = threads}); });
+    EXPECT_EQ(e.code(), Code::kInvalidArgument);
+    EXPECT_NE(e.message().find(std::to_string(threads)), std::string::npos) << e.message();
+  }
+  EXPECT_GE(Session({.graph = &g.graph()}).threads(), 1);
+}
+
 TEST_F(SessionTest, ConstantsAreFoldedAndCommonWorkIsShared) {
   const Output x = g.placeholder("x");
   const Output c = g.op("Mul", {g.number(3), g.op("Add", {g.number(1), g.number(1)})});
