@@ -213,7 +213,7 @@ void add_replay(CLI::App& app, Action& action) {
       "run.json says, and each loss that its event files have is compared to the bit. Exit codes:\n"
       "0, all are the same; 1, one differs; 2, there is nothing to compare.");
   const auto step = whole_number(1, std::int64_t{1} << 62);
-  command->add_option("RUN", flags->run, "Run folder")->required();
+  command->add_option("RUN", flags->run, "Run folder")->required()->type_name("");
   command->add_option("--to", flags->to, "Compare up to this global step [the last recorded]")
       ->type_name("STEP")
       ->check(step);

@@ -35,7 +35,8 @@ TrainOptions fork_options(const std::string& run, std::int64_t steps, train::Run
 /// The losses of a run by step.
 std::map<std::int64_t, float> losses(const std::string& run) {
   std::map<std::int64_t, float> all;
-  for (const auto& point : format::read_event_folder(run).series().at("loss").points) {
+  const auto history = format::read_event_folder(run);
+  for (const auto& point : history.series().at("loss").points) {
     EXPECT_TRUE(all.emplace(point.step, *point.scalar).second) << "step " << point.step;
   }
   return all;

@@ -9,6 +9,8 @@
 #include <memory>
 #include <random>
 
+#include "assay/format/proto/graph.pb.h"
+#include "assay/format/proto_io.h"
 #include "assay/graph/graph_def.h"
 #include "assay/train/optimizers_more.h"
 #include "tests/support/fixtures.h"
@@ -214,7 +216,7 @@ TEST(Programs, SummariesChangeNothing) {
 std::pair<std::string, std::string> texts_of(Model& model) {
   model.build();
   Session session({.graph = &model.graph(), .threads = 1});
-  return {to_graph_def(model.graph()).SerializeAsString(),
+  return {format::to_binary(to_graph_def(model.graph())),
           session.describe_program({}, {model.loss()}, {model.train_op()})};
 }
 
