@@ -192,8 +192,9 @@ bool IteratorResource::restore(const IteratorState& state) {
   }
   check_data(*dataset_, state);
   if (state.contains(kBegin)) {
-    restore_dataset_counters(*dataset_, state);
-    start_ = state;
+    // With new streams the pass begins as initialize() has begun it.
+    if (!asks_for_new_streams(state)) start_ = state;
+    restore_dataset_counters(*dataset_, start_);
     iterator_ = dataset_->make_iterator();
     return false;
   }
