@@ -162,6 +162,9 @@ void products(const Visit& visit) {
     visit("MatMul flat", op("MatMul", {mixed({3, 40001}, dtype), mixed({40001, 2}, dtype)}));
     visit("BatchMatMul",
           op("BatchMatMul", {mixed({7, 65, 129}, dtype), mixed({7, 129, 33}, dtype)}));
+    visit("Qr", op("Qr", {mixed({9, 40, 31}, dtype)}));
+    visit("MatrixTriangularSolve",
+          op("MatrixTriangularSolve", {mixed({9, 40, 40}, dtype), mixed({9, 40, 31}, dtype, 3)}));
     visit("BatchMatMulV2",
           op("BatchMatMulV2", {mixed({2, 1, 65, 129}, dtype), mixed({9, 129, 33}, dtype)}));
   }
@@ -364,6 +367,14 @@ void random_fills(const Visit& visit) {
         op("StatelessRandomUniformInt",
            {shape, Tensor::of<std::int64_t>({3, 4}), axis(-5), axis(1000)}, {{"dtype", int32}}));
   visit("RandomUniformInt", op("RandomUniformInt", {shape, axis(-5), axis(1000)}, seeds));
+  const Tensor many = Tensor::of<std::int32_t>({501});
+  const Tensor alpha = positive({101});
+  visit("RandomGamma", op("RandomGamma", {many, alpha}, seeds));
+  visit("RandomPoisson", op("RandomPoisson", {many, alpha}, seeds));
+  visit("RandomPoissonV2", op("RandomPoissonV2", {many, alpha}, seeds));
+  visit("Multinomial", op("Multinomial", {mixed({101, 53}), axis(301)}, seeds));
+  visit("StatelessMultinomial", op("StatelessMultinomial", {mixed({101, 53}), axis(301),
+                                                            Tensor::of<std::int64_t>({3, 4})}));
   visit("RandomShuffle", op("RandomShuffle", {mixed({20011, 5})}, seeds));
   const Tensor truths = Tensor::of<std::int64_t>({3, 5, 8}, Shape{3, 1});
   for (const char* name : {"LogUniformCandidateSampler", "UniformCandidateSampler",
@@ -458,7 +469,8 @@ TEST(Threads, EveryOpThatSharesItsWorkIsHere) {
     });
   }
   for (const auto& [name, def] : default_op_registry().ops()) {
-    EXPECT_TRUE(def.threads == Threads::kOne || seen.contains(name)) << name;
+    EXPECT_TRUE(def.threads == Threads::kOne || seen.contains(name))
+        << name << ": add a case of it here";
   }
 }
 
