@@ -187,6 +187,34 @@ TEST(FixedUnigramCandidateSampler, DamagedFiles) {
   EXPECT_NE(error.message().find("damaged.csv:2"), std::string::npos) << error.message();
 }
 
+// The weights of TensorFlow's range_sampler_test: 3 ten times, or n from 1 to 9 n times.
+TEST(LearnedUnigramCandidateSampler, LearnsProbabilities) {
+  const auto learned = [](const std::vector<std::vector<std::int64_t>>& updates) {
+    OpGraph g;
+    const Output trues =
+        g.op("Placeholder", {}, {{"dtype", int64}, {"shape", PartialShape{-1, 1}}});
+    Node* node = g.node("LearnedUnigramCandidateSampler", {trues}, fixed_attrs(10, 1000));
+    const auto run = [&](const std::vector<std::int64_t>& values) {
+      const Tensor fed = Tensor::of(values, Shape{std::ssize(values), 1});
+      return g.session().run({{trues, fed}}, {node->output(1)}).at(0).to_vector<float>();
+    };
+    for (const auto& update : updates) run(update);
+    return run({0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  };
+  const auto often = learned({std::vector<std::int64_t>(10, 3)});
+  std::vector<std::vector<std::int64_t>> tails;
+  for (std::int64_t i = 1; i < 10; ++i) {
+    std::vector<std::int64_t> tail(static_cast<std::size_t>(10 - i));
+    std::iota(tail.begin(), tail.end(), i);
+    tails.push_back(tail);
+  }
+  const auto rising = learned(tails);
+  for (std::size_t i = 0; i < 10; ++i) {
+    EXPECT_NEAR(often[i] / 1000, i == 3 ? 0.55 : 0.05, 1e-4);
+    EXPECT_NEAR(rising[i] / 1000, static_cast<double>(i + 1) / 55, 1e-4);
+  }
+}
+
 // What TensorFlow's candidate_sampler_ops_test asks.
 TEST(AllCandidateSampler, SamplesAllOnce) {
   OpGraph g;

@@ -418,6 +418,27 @@ TEST(Stateless, GivesWhatTheStatefulOpsDraw) {
   }
 }
 
+// Logits of TensorFlow's multinomial_op_test and its big sister.
+TEST(Multinomial, LogitsAtTheEdgeOfTheRange) {
+  const auto draw = [](const std::vector<double>& row, int n) {
+    OpGraph g;
+    const Output logits = g.constant(f32(row, Shape{1, std::ssize(row)}));
+    return g.run(g.op("Multinomial", {logits, g.constant(Tensor::scalar(n))}, seeds(10, 15)))
+        .to_vector<std::int64_t>();
+  };
+  for (const double logit : {1000.0, -1000.0}) {
+    for (const std::int64_t x : draw(std::vector<double>(5, logit), 10)) {
+      EXPECT_TRUE(x >= 0 && x < 5) << x;
+    }
+  }
+  std::vector<double> lowest(1024, std::numeric_limits<float>::lowest());
+  lowest.back() = 0;
+  EXPECT_EQ(draw(lowest, 1000), std::vector<std::int64_t>(1000, 1023));
+  EXPECT_EQ(draw({-30, 0}, 1000000), std::vector<std::int64_t>(1000000, 1));
+  EXPECT_EQ(draw({0, -30}, 1000000), std::vector<std::int64_t>(1000000, 0));
+  EXPECT_EQ(code_of([&] { draw({}, 7); }), Code::kInvalidArgument);
+}
+
 TEST(StatelessMultinomial, RefusesOtherSeeds) {
   OpGraph g;
   const Output logits = g.constant(f32({0, 1}, Shape{1, 2}));
