@@ -24,19 +24,26 @@ constexpr int kMaxThreads = 4096;
 Tensor number_as(const Output& target, double number) {
   if (!target) invalid_argument("a feed is no node at all (a default Output)");
   const DType dtype = base_dtype(target.dtype());
-  if (dtype == DType::kBool) return Tensor::scalar(number != 0);
+  const auto check = [&](bool fits) {
+    if (fits) return;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("feed of {}, tensor '{}': expected {}, got the number {}",
+                            target.node->label(), target.name(), dtype_name(dtype), number),
+                target.node->name(), target.node->place());
+  };
+  if (dtype == DType::kBool) {
+    check(number == 0 || number == 1);
+    return Tensor::scalar(number != 0);
+  }
   return dispatch_numeric(dtype, [&](auto zero) {
     using T = decltype(zero);
     if constexpr (std::is_integral_v<T>) {
       // The bounds as powers of two, which a double holds.
       const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
-      if (!(number >= (std::is_signed_v<T> ? -limit : 0) && number < limit) ||
-          number != std::floor(number)) {
-        throw Error(Code::kInvalidArgument,
-                    fmt::format("feed of {}, tensor '{}': expected {}, got the number {}",
-                                target.node->label(), target.name(), dtype_name(dtype), number),
-                    target.node->name(), target.node->place());
-      }
+      check(number >= (std::is_signed_v<T> ? -limit : 0) && number < limit &&
+            number == std::floor(number));
+    } else {
+      check(!std::isfinite(number) || std::isfinite(static_cast<T>(number)));
     }
     return Tensor::scalar(static_cast<T>(number));
   });
@@ -69,8 +76,18 @@ class SessionState {
 
  private:
   using Key = std::vector<std::int64_t>;
+  struct Kept {
+    std::shared_ptr<Program> program;
+    std::int64_t used = 0;  // the time of the last use, in uses
+  };
+  // Ever new shapes or fetches would else fill the memory.
+  static constexpr std::size_t kMaxPrograms = 256;
+
+  void forget_oldest();
+
   std::mutex compiling_;
-  std::map<Key, std::shared_ptr<Program>> programs_;
+  std::map<Key, Kept> programs_;
+  std::int64_t uses_ = 0;
 };
 
 namespace {
@@ -122,25 +139,31 @@ std::shared_ptr<Program> SessionState::program_for(const CallableOptions& option
   key.push_back(-1);
   for (const Node* target : options.targets) key.push_back(target->id());
   const std::lock_guard lock(compiling_);
-  auto& program = programs_[key];
-  if (program == nullptr) {
-    compiler::Request request{options.feeds, {}, {}, options.fetches, options.targets};
-    for (std::size_t k = 0; k < feeds.size(); ++k) {
-      check_feed(options.feeds[k], *feeds[k]);
-      request.feed_dtypes.push_back(feeds[k]->dtype());
-      request.feed_shapes.push_back(feeds[k]->shape());
-    }
-    try {
-      program = std::make_shared<Program>(compiler::compile(request, resources, pool), resources);
-    } catch (...) {
-      programs_.erase(key);
-      throw;
-    }
+  const auto kept = programs_.find(key);
+  if (kept != programs_.end()) {
+    kept->second.used = ++uses_;
+    return kept->second.program;
   }
+  compiler::Request request{options.feeds, {}, {}, options.fetches, options.targets};
+  for (std::size_t k = 0; k < feeds.size(); ++k) {
+    check_feed(options.feeds[k], *feeds[k]);
+    request.feed_dtypes.push_back(feeds[k]->dtype());
+    request.feed_shapes.push_back(feeds[k]->shape());
+  }
+  auto program = std::make_shared<Program>(compiler::compile(request, resources, pool), resources);
+  programs_[key] = {program, ++uses_};
+  if (programs_.size() > kMaxPrograms) forget_oldest();
   return program;
 }
 
+void SessionState::forget_oldest() {
+  programs_.erase(
+      std::min_element(programs_.begin(), programs_.end(),
+                       [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+}
+
 struct Callable::Impl {
+  static constexpr std::size_t kMaxEntries = 16;
   // A program with the fed shapes it was compiled for.
   struct Entry {
     std::vector<DType> dtypes;
@@ -150,12 +173,14 @@ struct Callable::Impl {
 
   std::shared_ptr<Program> find(const std::vector<const Tensor*>& feeds) {
     const std::lock_guard lock(mutex);
-    for (const Entry& entry : entries) {
+    for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
       bool same = true;
       for (std::size_t k = 0; same && k < feeds.size(); ++k) {
-        same = feeds[k]->dtype() == entry.dtypes[k] && feeds[k]->shape() == entry.shapes[k];
+        same = feeds[k]->dtype() == entry->dtypes[k] && feeds[k]->shape() == entry->shapes[k];
       }
-      if (same) return entry.program;
+      if (!same) continue;
+      std::rotate(entries.begin(), entry, std::next(entry));
+      return entries.front().program;
     }
     Entry entry;
     for (const Tensor* feed : feeds) {
@@ -163,6 +188,7 @@ struct Callable::Impl {
       entry.shapes.push_back(feed->shape());
     }
     entry.program = state->program_for(options, feeds);
+    if (entries.size() == kMaxEntries) entries.pop_back();
     entries.insert(entries.begin(), entry);
     return entry.program;
   }
@@ -170,7 +196,7 @@ struct Callable::Impl {
   std::shared_ptr<SessionState> state;
   CallableOptions options;
   std::mutex mutex;
-  std::vector<Entry> entries;
+  std::vector<Entry> entries;  // the last used first
 };
 
 std::vector<Tensor> Callable::operator()(const std::vector<Tensor>& feeds) const {

@@ -22,10 +22,11 @@ struct Feed {
   Tensor value;
   /// Dtype and shape are compared when it is run, not here.
   Feed(Output target, Tensor value) : target(target), value(std::move(value)) {}
-  /// A number, converted to the target's dtype (a scalar). Throws InvalidArgument when an integer
-  /// dtype cannot hold it.
+  /// A number, converted to the target's dtype (a scalar). Throws InvalidArgument when the dtype
+  /// cannot hold it: a fraction as an integer, what is neither 0 nor 1 as a bool, a finite number
+  /// beyond a float's range.
   Feed(Output target, double number);
-  /// The same; exact for an int64 target.
+  /// The same; exact for 64-bit integers.
   template <std::integral T>
   Feed(Output target, T number) : target(target), value(integer_as(target, number)) {}
 
@@ -33,9 +34,12 @@ struct Feed {
   template <std::integral T>
   static Tensor integer_as(Output target, T number) {
     if constexpr (!std::same_as<T, bool>) {
-      if (target && base_dtype(target.dtype()) == DType::kInt64 &&
-          std::in_range<std::int64_t>(number)) {
+      const DType dtype = target ? base_dtype(target.dtype()) : DType::kInvalid;
+      if (dtype == DType::kInt64 && std::in_range<std::int64_t>(number)) {
         return Tensor::scalar(static_cast<std::int64_t>(number));
+      }
+      if (dtype == DType::kUInt64 && std::in_range<std::uint64_t>(number)) {
+        return Tensor::scalar(static_cast<std::uint64_t>(number));
       }
     }
     return Feed(target, static_cast<double>(number)).value;

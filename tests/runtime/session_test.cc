@@ -165,6 +165,40 @@ TEST_F(SessionTest, NumbersAreFedOnlyWhereTheyFit) {
     EXPECT_THAT(e.what(), HasSubstr("tensor 'n:0': expected int32, got the number"));
   }
   EXPECT_EQ(error_of([&] { Feed(Output(), 1); }).code(), Code::kInvalidArgument);
+
+  const auto of = [&](DType dtype) {
+    return g.op("Placeholder", {}, {{"dtype", dtype}, {"shape", PartialShape{}}});
+  };
+  EXPECT_EQ(error_of([&] { Feed(of(boolean), 0.5); }).code(), Code::kInvalidArgument);
+  EXPECT_TRUE(Feed(of(boolean), 1).value.item<bool>());
+  EXPECT_EQ(error_of([&] { Feed(of(float32), 1e300); }).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Feed(of(float64), 1e300).value.item<double>(), 1e300);
+  EXPECT_TRUE(std::isinf(Feed(of(float32), INFINITY).value.item<float>()));
+  const std::uint64_t large = (std::uint64_t{1} << 63) + 1;
+  EXPECT_EQ(Feed(of(DType::kUInt64), large).value.item<std::uint64_t>(), large);
+}
+
+// Feeds of ever new shapes must not fill the memory with programs.
+TEST_F(SessionTest, ProgramsNotUsedForLongAreForgotten) {
+  const Output x = g.placeholder("x", {-1});
+  const Output y = g.op("Live", {x});
+  Session session(options);
+  const Callable call = session.make_callable({.feeds = {x}, .fetches = {y}});
+  const auto sum_of = [&](std::int64_t n) {
+    const Tensor ones = Tensor::of<float>(std::vector<float>(static_cast<std::size_t>(n), 1));
+    EXPECT_EQ(call({ones}).front().num_elements(), n);
+    EXPECT_EQ(session.run(y, {{x, ones}}).num_elements(), n);
+  };
+  for (std::int64_t n = 1; n <= 2000; ++n) {
+    sum_of(n);
+    sum_of(1);  // in use all along
+  }
+  EXPECT_GT(testing::LiveKernel::alive, 1);
+  EXPECT_LE(testing::LiveKernel::alive, 300);
+  const int made = testing::LiveKernel::made;
+  sum_of(1);
+  sum_of(2000);
+  EXPECT_EQ(testing::LiveKernel::made, made);
 }
 
 TEST_F(SessionTest, AnErrorInAKernelNamesTheNode) {

@@ -100,6 +100,18 @@ inline void length_run(KernelContext& ctx) {
   ctx.out<std::int32_t>(0, Shape{})[0] = static_cast<std::int32_t>(ctx.input(0).num_elements());
 }
 
+/// Counts how many kernels of its kind there are.
+struct LiveKernel : Kernel {
+  explicit LiveKernel(const KernelInit&) {
+    ++alive;
+    ++made;
+  }
+  ~LiveKernel() override { --alive; }
+  void run(KernelContext& ctx) override { ctx.set_output(0, ctx.input(0)); }
+  static inline int alive = 0;
+  static inline int made = 0;
+};
+
 struct CounterState : Resource {
   float count = 0;
 };
@@ -246,6 +258,14 @@ inline const OpRegistry& test_ops() {
            .shape = shapes::scalar,
            .not_differentiable = true,
            .kernels = {{DType::kInvalid, make_kernel<CounterKernel>}}});
+    r.add({.name = "Live",
+           .doc = "Its input; counts its kernels.",
+           .inputs = {"x: T"},
+           .outputs = {"y: T"},
+           .attrs = {"T: type"},
+           .shape = shapes::unchanged,
+           .not_differentiable = true,
+           .kernels = {{float32, make_kernel<LiveKernel>}}});
     r.add({.name = "Failing",
            .doc = "Fails.",
            .inputs = {"x: T"},
