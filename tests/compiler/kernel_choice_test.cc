@@ -15,7 +15,7 @@ using KernelChoiceTest = PassTest;
 TEST_F(KernelChoiceTest, TheDtypeChooses) {
   const auto kernel = [&](DType t) {
     const Output x = b.op("Placeholder", {}, {{"dtype", t}, {"shape", PartialShape{2, 2}}});
-    return choose_kernel(*b.op("MatMul", {x, x}).node);
+    return choose_kernel(*b.op("MatMul", {x, x}).node).make;
   };
   EXPECT_NE(kernel(float32), nullptr);
   EXPECT_NE(kernel(float64), nullptr);
@@ -23,15 +23,15 @@ TEST_F(KernelChoiceTest, TheDtypeChooses) {
 }
 
 TEST_F(KernelChoiceTest, AnyDtypeWillDoForSomeOps) {
-  EXPECT_EQ(choose_kernel(*b.op("Identity", {number(1)}).node),
-            choose_kernel(*b.op("Identity", {b.ints({1})}).node));
+  EXPECT_EQ(choose_kernel(*b.op("Identity", {number(1)}).node).make,
+            choose_kernel(*b.op("Identity", {b.ints({1})}).node).make);
 }
 
 TEST_F(KernelChoiceTest, NamesTheDtypesThereAre) {
   const Output x =
       b.op("Placeholder", {}, {{"dtype", DType::kComplex64}, {"shape", PartialShape{2, 2}}});
   const Output y = b.op("MatMul", {x, x}, {}, "product");
-  EXPECT_EQ(choose_kernel(*y.node), nullptr);
+  EXPECT_EQ(choose_kernel(*y.node).make, nullptr);
   const Error error = assay::testing::error_of([&] { require_kernel(*y.node); });
   EXPECT_EQ(error.code(), Code::kUnimplemented);
   EXPECT_EQ(error.node(), "product");
