@@ -165,15 +165,10 @@ Initializer orthogonal_initializer(const OrthogonalOptions& options) {
 }
 
 Initializer identity_initializer(const IdentityOptions& options) {
-  return [options](const Shape& shape, DType dtype, const Shape& full) {
+  return [options](const Shape& shape, DType dtype, const VariablePart& part) {
+    const Shape& full = part.full;
     if (full.rank() != 2) {
       internal::invalid_here("identity_initializer: a matrix is needed, got {}", full.str());
-    }
-    if (shape != full) {
-      internal::invalid_here(
-          "identity_initializer: a part {} of a variable {} cannot be made alone: give the "
-          "variable no partitioner, or an initial value",
-          shape.str(), full.str());
     }
     const auto eye = [&] {
       const NameScope scope(current_graph(), "eye");
@@ -182,7 +177,8 @@ Initializer identity_initializer(const IdentityOptions& options) {
       const Output zero = zeros(full, {.dtype = dtype});
       return apply_op("MatrixSetDiag", "set_diag", {Operand(zero), Operand(diagonal)})->output();
     };
-    const Output matrix = eye();
+    Output matrix = eye();
+    if (!part.offset.empty()) matrix = slice(matrix, part.offset, shape);
     return options.gain * matrix;
   };
 }

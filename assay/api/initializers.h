@@ -6,40 +6,60 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "assay/api/operand.h"
 
 namespace assay {
 
+/// Of which variable a value is made: a whole one, or a part of a partitioned one
+/// (tf.PartitionInfo).
+struct VariablePart {
+  Shape full;                        ///< the whole variable's shape
+  std::vector<std::int64_t> offset;  ///< where the part begins; empty when all is made at once
+};
+
 /// Makes the first value of a variable of a given shape and dtype. Any function
 /// (Shape, DType) -> Output is one, or (Shape, DType, Shape) -> Output: the last is the shape of
-/// the whole variable where only a part of it is made. Default: none, the variable scope's is
-/// taken.
+/// the whole variable where only a part of it is made; or (Shape, DType, VariablePart) -> Output.
+/// Default: none, the variable scope's is taken.
 class Initializer {
  public:
   Initializer() = default;
-  /// From a function of (Shape, DType), or of (Shape, DType, whole Shape).
+  /// From a function of (Shape, DType), of (Shape, DType, whole Shape), or of
+  /// (Shape, DType, VariablePart).
   template <typename F>
   requires(!std::same_as<std::remove_cvref_t<F>, Initializer> &&
            std::is_invocable_r_v<Output, F&, const Shape&, DType>) Initializer(F make)
-      : make_([make = std::move(make)](const Shape& shape, DType dtype, const Shape&) mutable {
-          return Output(make(shape, dtype));
-        }) {}
+      : make_(
+            [make = std::move(make)](const Shape& shape, DType dtype, const VariablePart&) mutable {
+              return Output(make(shape, dtype));
+            }) {}
   template <typename F>
   requires(!std::same_as<std::remove_cvref_t<F>, Initializer> &&
            std::is_invocable_r_v<Output, F&, const Shape&, DType, const Shape&>) Initializer(F make)
+      : make_([make = std::move(make)](const Shape& shape, DType dtype,
+                                       const VariablePart& part) mutable {
+          return Output(make(shape, dtype, part.full));
+        }) {}
+  template <typename F>
+  requires(!std::same_as<std::remove_cvref_t<F>, Initializer> &&
+           std::is_invocable_r_v<Output, F&, const Shape&, DType, const VariablePart&>)
+      Initializer(F make)
       : make_(std::move(make)) {}
 
   bool defined() const { return static_cast<bool>(make_); }
   /// Builds the nodes in the current scopes.
-  Output operator()(const Shape& shape, DType dtype) const { return make_(shape, dtype, shape); }
-  /// The same for a part of a variable of shape `full`.
-  Output operator()(const Shape& shape, DType dtype, const Shape& full) const {
-    return make_(shape, dtype, full);
+  Output operator()(const Shape& shape, DType dtype) const {
+    return make_(shape, dtype, {.full = shape, .offset = {}});
+  }
+  /// The same for a part of a variable.
+  Output operator()(const Shape& shape, DType dtype, const VariablePart& part) const {
+    return make_(shape, dtype, part);
   }
 
  private:
-  std::function<Output(const Shape&, DType, const Shape&)> make_;
+  std::function<Output(const Shape&, DType, const VariablePart&)> make_;
 };
 
 /// Zeros (false, empty strings).
@@ -127,7 +147,7 @@ struct IdentityOptions {
   double gain = 1;
 };
 /// `gain` times the identity matrix (tf.initializers.identity). Throws InvalidArgument for a rank
-/// other than 2, and for a part of a variable.
+/// other than 2.
 Initializer identity_initializer(const IdentityOptions& options = {});
 
 }  // namespace assay

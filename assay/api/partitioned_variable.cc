@@ -279,8 +279,9 @@ PartitionedVariable get_partitioned_variable(const std::string& name, const Dims
     }
     std::optional<PartialShape> part_shape;
     if (!options.initial_value.defined()) part_shape = PartialShape(Shape(sizes));
+    const VariablePart place{.full = shape, .offset = offset};
     const Variable v =
-        internal::get_single_variable(store, part, part_shape, dtype, part_options, &shape);
+        internal::get_single_variable(store, part, part_shape, dtype, part_options, &place);
     v.state()->set_save_slice(
         {.full_name = full, .full_shape = shape, .offset = offset, .shape = Shape(sizes)});
     made.parts_.push_back(v);

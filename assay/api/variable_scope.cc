@@ -138,7 +138,7 @@ Initializer default_initializer(const std::string& name, DType dtype) {
 }
 
 Variable make(const std::string& name, const std::optional<PartialShape>& shape, DType dtype,
-              Initializer initializer, const VariableOptions& options, const Shape* full_shape) {
+              Initializer initializer, const VariableOptions& options, const VariablePart* part) {
   NewVariableOptions made{.trainable = options.trainable,
                           .collections = options.collections,
                           .validate_shape = options.validate_shape,
@@ -157,7 +157,10 @@ Variable make(const std::string& name, const std::optional<PartialShape>& shape,
   made.dtype = dtype;
   const Shape sizes = shape->to_shape();
   return internal::make_variable(
-      {}, [&] { return initializer(sizes, dtype, full_shape != nullptr ? *full_shape : sizes); },
+      {},
+      [&] {
+        return part != nullptr ? initializer(sizes, dtype, *part) : initializer(sizes, dtype);
+      },
       made);
 }
 
@@ -172,7 +175,7 @@ void regularize(Graph& graph, const Variable& v, const Regularizer& regularizer)
 
 Variable internal::get_single_variable(VariableStore& store, const std::string& full,
                                        const std::optional<PartialShape>& shape, DType dtype,
-                                       VariableOptions options, const Shape* full_shape) {
+                                       VariableOptions options, const VariablePart* part) {
   const VariableScopeHandle scope = store.scope;
   if (!options.use_resource) options.use_resource = scope.use_resource();
   const DType asked = base_dtype(options.dtype);
@@ -198,7 +201,7 @@ Variable internal::get_single_variable(VariableStore& store, const std::string& 
   }
   const Variable v = make(full, shape, dtype,
                           options.initializer.defined() ? options.initializer : scope.initializer(),
-                          options, full_shape);
+                          options, part);
   store.variables[full] = {v, PlaceScope::current()};
   const Regularizer& regularizer = options.regularizer ? options.regularizer : scope.regularizer();
   if (regularizer) regularize(v.graph(), v, regularizer);

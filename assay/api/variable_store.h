@@ -39,7 +39,7 @@ namespace internal {
 /// a partitioned variable says of which whole it is.
 Variable get_single_variable(VariableStore& store, const std::string& full_name,
                              const std::optional<PartialShape>& shape, DType dtype,
-                             VariableOptions options, const Shape* full_shape = nullptr);
+                             VariableOptions options, const VariablePart* part = nullptr);
 
 }  // namespace internal
 
