@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -245,13 +246,23 @@ Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids,
                             const Operand& num_segments, const NameOption& options = {},
                             std::source_location where = std::source_location::current());
 
-/// Sums of products over the last `axes` dimensions of `a` and the first `axes` of `b`, or over
-/// the dimensions listed for each. The sizes summed over must be known.
-Output tensordot(const Operand& a, const Operand& b, int axes, const NameOption& options = {},
-                 std::source_location where = std::source_location::current());
-/// The same over the dimensions listed; both lists have one length.
+/// Sums of products over the dimensions listed for `a` and for `b`; both lists have one length.
+/// The sizes summed over must be known.
 Output tensordot(const Operand& a, const Operand& b, const std::vector<int>& a_axes,
                  const std::vector<int>& b_axes, const NameOption& options = {},
                  std::source_location where = std::source_location::current());
+
+namespace internal {
+Output tensordot_last(const Operand& a, const Operand& b, int axes, const NameOption& options,
+                      std::source_location where);
+}  // namespace internal
+
+/// The same over the last `axes` dimensions of `a` and the first `axes` of `b`. A template so that
+/// lists in braces, as in tensordot(a, b, {1}, {0}), are never taken for a number and a name.
+template <std::same_as<int> Int>
+Output tensordot(const Operand& a, const Operand& b, Int axes, const NameOption& options = {},
+                 std::source_location where = std::source_location::current()) {
+  return internal::tensordot_last(a, b, axes, options, where);
+}
 
 }  // namespace assay

@@ -67,8 +67,8 @@ Flattened flatten(const Output& a, std::vector<int> axes, bool flipped) {
 
 }  // namespace
 
-Output tensordot(const Operand& a, const Operand& b, int axes, const NameOption& options,
-                 std::source_location where) {
+Output internal::tensordot_last(const Operand& a, const Operand& b, int axes,
+                                const NameOption& options, std::source_location where) {
   PlaceScope place(where);
   const int rank_a = a.shape().rank();
   if (axes < 0 || rank_a < 0 || axes > rank_a) {

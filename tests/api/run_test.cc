@@ -8,6 +8,8 @@
 #include "assay/api/array_ops.h"
 #include "assay/api/clip_ops.h"
 #include "assay/api/constant.h"
+#include "assay/api/initializers.h"
+#include "assay/api/layers.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/nn.h"
 #include "assay/api/random_ops.h"
@@ -207,6 +209,17 @@ TEST_F(RunTest, Tensordot) {
   const Output y = tensordot(a, b, 1);
   EXPECT_EQ(y.shape(), (PartialShape{2, 2, 2}));
   EXPECT_THAT(floats(y), ElementsAre(3, 3, 12, 12, 21, 21, 30, 30));
+  EXPECT_THAT(floats(tensordot(a, b, {2}, {0})), ElementsAre(3, 3, 12, 12, 21, 21, 30, 30));
+  EXPECT_EQ(tensordot(a, b, {1}, {1}).shape(), (PartialShape{2, 3, 3}));
+}
+
+TEST_F(RunTest, DenseLayersTakeTensorsOfHigherRank) {
+  const Output x = reshape(to_float(range(12)), {2, 2, 3});
+  const Output y = layers::dense(x, 2, {.kernel_initializer = ones_initializer()});
+  EXPECT_EQ(y.shape(), (PartialShape{2, 2, 2}));
+  Session session;
+  session.run(global_variables_initializer());
+  EXPECT_THAT(session.run(y).to_vector<float>(), ElementsAre(3, 3, 12, 12, 21, 21, 30, 30));
 }
 
 }  // namespace
