@@ -3,45 +3,101 @@
 #include "assay/api/apply_op.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/place_error.h"
+#include "assay/base/log.h"
+#include "assay/graph/random_nodes.h"
 
 namespace assay {
 
 namespace {
 
-constexpr std::int64_t kDefaultGraphSeed = 87654321;
-constexpr std::int64_t kMaxInt32 = (std::int64_t{1} << 31) - 1;
-
 std::int64_t truncate_seed(std::int64_t seed) {
-  const std::int64_t r = seed % kMaxInt32;
-  return r < 0 ? r + kMaxInt32 : r;
+  const std::int64_t r = seed % kSeedModulus;
+  return r < 0 ? r + kSeedModulus : r;
 }
 
-AttrMap seed_attrs(const Graph& graph, std::optional<std::int64_t> op_seed) {
-  const auto [seed, seed2] = get_seed(graph, op_seed);
+/// The seeds of a node to be made now, of which op and name are what apply_op() will be given.
+AttrMap seed_attrs(Graph& graph, std::optional<std::int64_t> op_seed, const char* op,
+                   const std::string& name) {
+  std::string full = name.empty() ? op : name;
+  if (full.ends_with('/')) {
+    full.pop_back();
+  } else {
+    full = graph.unique_name(full, /*mark_as_used=*/false);
+  }
+  const auto [seed, seed2] = get_seed(graph, op_seed, full);
   AttrMap attrs;
   attrs["seed"] = seed;
   attrs["seed2"] = seed2;
   return attrs;
 }
 
+void add_labels(const Graph& graph, std::vector<std::string>& labels) {
+  for (const RandomNode& random : random_nodes(graph)) {
+    if (random.origin != SeedOrigin::kInput) labels.push_back(random.node->label());
+  }
+  for (const Graph* function : function_graphs(graph)) add_labels(*function, labels);
+}
+
+/// Random ops do not change any more: whoever sets a seed after them may think they do.
+void warn_of_earlier_ops(Graph& graph, std::int64_t seed, const std::source_location& where) {
+  constexpr const char* kWarned = "random_ops/warned_of_late_seed";
+  constexpr std::size_t kMostShown = 10;
+  std::any& warned = graph.attachment(kWarned);
+  if (warned.has_value()) return;
+  std::vector<std::string> labels;
+  add_labels(graph, labels);
+  if (labels.empty()) return;
+  warned = true;
+  std::string list;
+  for (std::size_t i = 0; i < labels.size() && i < kMostShown; ++i) {
+    list += (i == 0 ? "" : ", ") + labels[i];
+  }
+  if (labels.size() > kMostShown) {
+    list += fmt::format(" and {} more", labels.size() - kMostShown);
+  }
+  log_warning(
+      "set_random_seed({}) ({}) does not change the seeds of {} random op{} made before it: {}. "
+      "Call it before the first of them",
+      seed, place_of(where), labels.size(), labels.size() == 1 ? "" : "s", list);
+}
+
 }  // namespace
 
-void set_random_seed(std::int64_t seed) {
-  current_graph().set_seed(seed);
+void set_random_seed(std::int64_t seed, std::source_location where) {
+  set_random_seed(seed, seed_policy(current_graph()), where);
+}
+
+void set_random_seed(std::int64_t seed, SeedPolicy policy, std::source_location where) {
+  Graph& graph = current_graph();
+  if (graph.seed() != seed || seed_policy(graph) != policy) {
+    warn_of_earlier_ops(graph, seed, where);
+  }
+  graph.set_seed(seed);
+  set_seed_policy(graph, policy);
 }
 
 std::pair<std::int64_t, std::int64_t> get_seed(const Graph& graph,
-                                               std::optional<std::int64_t> op_seed) {
+                                               std::optional<std::int64_t> op_seed,
+                                               std::string_view node_name) {
   std::pair<std::int64_t, std::int64_t> seeds{0, 0};
   if (graph.seed()) {
-    seeds = {truncate_seed(*graph.seed()), truncate_seed(op_seed.value_or(graph.num_nodes()))};
+    seeds.first = truncate_seed(*graph.seed());
+    if (op_seed || seed_policy(graph) == SeedPolicy::by_count) {
+      seeds.second = truncate_seed(op_seed.value_or(graph.num_nodes()));
+    } else if (node_name.empty()) {
+      invalid_argument(
+          "get_seed: the graph's seeds come from names (SeedPolicy::by_name): give the name that "
+          "the random op will have");
+    } else {
+      seeds.second = seed_by_name(seeds.first, seed_scope(graph) + std::string(node_name));
+    }
   } else if (op_seed) {
     seeds = {kDefaultGraphSeed, truncate_seed(*op_seed)};
   } else {
     return seeds;
   }
   // Two zeros would mean "no seed" to the op.
-  if (seeds.first == 0 && seeds.second == 0) seeds.second = kMaxInt32;
+  if (seeds.first == 0 && seeds.second == 0) seeds.second = kSeedModulus;
   return seeds;
 }
 
@@ -66,12 +122,12 @@ Output random_uniform(const IntList& shape, const Operand& minval, const Operand
   const Output dims = convert_to_tensor(shape, "shape");
   const Output low = convert_to_tensor(minval, "min", dtype);
   const Output high = convert_to_tensor(maxval, "max", dtype);
-  AttrMap attrs = seed_attrs(scope.graph(), options.seed);
   if (is_integer(dtype)) {
     return apply_op("RandomUniformInt", scope.full(), {Operand(dims), Operand(low), Operand(high)},
-                    std::move(attrs))
+                    seed_attrs(scope.graph(), options.seed, "RandomUniformInt", scope.full()))
         ->output();
   }
+  AttrMap attrs = seed_attrs(scope.graph(), options.seed, "RandomUniform", "");
   attrs["dtype"] = dtype;
   const Output random = apply_op("RandomUniform", "", {Operand(dims)}, std::move(attrs))->output();
   const Output width = high - low;
@@ -88,7 +144,7 @@ Output normal(const char* op, const char* default_name, const IntList& shape,
   const Output dims = convert_to_tensor(shape, "shape");
   const Output mean = convert_to_tensor(options.mean, "mean", dtype);
   const Output stddev = convert_to_tensor(options.stddev, "stddev", dtype);
-  AttrMap attrs = seed_attrs(scope.graph(), options.seed);
+  AttrMap attrs = seed_attrs(scope.graph(), options.seed, op, "");
   attrs["dtype"] = dtype;
   const Output random = apply_op(op, "", {Operand(dims)}, std::move(attrs))->output();
   return add(random * stddev, mean, {.name = scope.full()});
@@ -98,7 +154,7 @@ SampledCandidates sample(const char* op, const Operand& true_classes, std::int64
                          std::int64_t num_sampled, bool unique, std::int64_t range_max,
                          const RandomSeedOptions& options, const std::source_location& where) {
   PlaceScope place(where);
-  AttrMap attrs = seed_attrs(graph_of({&true_classes}), options.seed);
+  AttrMap attrs = seed_attrs(graph_of({&true_classes}), options.seed, op, options.name);
   attrs["num_true"] = num_true;
   attrs["num_sampled"] = num_sampled;
   attrs["unique"] = unique;
@@ -122,7 +178,7 @@ Output truncated_normal(const IntList& shape, const RandomNormalOptions& options
 Output random_shuffle(const Operand& value, const RandomSeedOptions& options,
                       std::source_location where) {
   return apply_op(where, "RandomShuffle", options.name, {value},
-                  seed_attrs(graph_of({&value}), options.seed));
+                  seed_attrs(graph_of({&value}), options.seed, "RandomShuffle", options.name));
 }
 
 Output multinomial(const Operand& logits, const Operand& num_samples,
@@ -130,7 +186,7 @@ Output multinomial(const Operand& logits, const Operand& num_samples,
   OpScope scope(where, options.name, "multinomial", {&logits});
   const Output tensor = convert_to_tensor(logits, "logits");
   return apply_op("Multinomial", "", {Operand(tensor), num_samples},
-                  seed_attrs(scope.graph(), options.seed))
+                  seed_attrs(scope.graph(), options.seed, "Multinomial", ""))
       ->output();
 }
 
@@ -157,7 +213,8 @@ AccidentalHits compute_accidental_hits(const Operand& true_classes,
                                        const RandomSeedOptions& options,
                                        std::source_location where) {
   PlaceScope place(where);
-  AttrMap attrs = seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed);
+  AttrMap attrs = seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed,
+                             "ComputeAccidentalHits", options.name);
   attrs["num_true"] = num_true;
   Node* node = apply_op("ComputeAccidentalHits", options.name, {true_classes, sampled_candidates},
                         std::move(attrs));

@@ -4,20 +4,32 @@
 #include <optional>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "assay/api/operand.h"
+#include "assay/graph/seed_policy.h"
 
 namespace assay {
 
 /// Sets the current graph's seed, from which unseeded random ops made afterwards take theirs
-/// (tf.set_random_seed). Their op seed is then the number of nodes made so far.
-void set_random_seed(std::int64_t seed);
+/// (tf.set_random_seed). Their op seed is then the number of nodes made so far. Random ops that
+/// are there already keep what they have; the first call that changes the seed in spite of them
+/// warns and names their places.
+void set_random_seed(std::int64_t seed,
+                     std::source_location where = std::source_location::current());
+/// The same with the way in which ops without a seed get theirs. With SeedPolicy::by_name a node
+/// added elsewhere in the model changes nobody's seed.
+void set_random_seed(std::int64_t seed, SeedPolicy policy,
+                     std::source_location where = std::source_location::current());
 
 /// The attributes `seed` and `seed2` of a random op made now in `graph` with this op seed, by
-/// TensorFlow's rules: without either seed (0, 0), which draws from the system's randomness.
+/// TensorFlow's rules: without either seed (0, 0), which draws from the session's entropy. The
+/// graph's SeedPolicy says what becomes of a missing op seed; by_name needs the node's full name
+/// to be and throws InvalidArgument without.
 std::pair<std::int64_t, std::int64_t> get_seed(const Graph& graph,
-                                               std::optional<std::int64_t> op_seed);
+                                               std::optional<std::int64_t> op_seed,
+                                               std::string_view node_name = {});
 
 /// Options of random_uniform.
 struct RandomOptions {

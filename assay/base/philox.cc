@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <random>
 
 namespace assay {
 namespace {
@@ -19,11 +18,6 @@ Word exact_uniform(Word n, Next&& next) {
     x = next();
   } while (x < refused);
   return x % n;
-}
-
-std::uint64_t entropy64() {
-  std::random_device device;
-  return (std::uint64_t{device()} << 32) | device();
 }
 
 }  // namespace
@@ -42,13 +36,6 @@ std::uint32_t PhiloxStream::uniform(std::uint32_t n) {
 
 std::uint64_t PhiloxStream::uniform64(std::uint64_t n) {
   return exact_uniform<std::uint64_t>(n, [this] { return next64(); });
-}
-
-GuardedPhilox::GuardedPhilox(std::int64_t seed, std::int64_t seed2) {
-  const bool unseeded = seed == 0 && seed2 == 0;
-  generator_ = unseeded
-                   ? Philox(entropy64(), entropy64())
-                   : Philox(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(seed2));
 }
 
 Philox GuardedPhilox::reserve_blocks(std::int64_t blocks) {

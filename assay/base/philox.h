@@ -118,8 +118,8 @@ class PhiloxStream {
 /// The generator of one random op: hands out stretches of its stream. Thread-safe.
 class GuardedPhilox {
  public:
-  /// Both seeds 0: seeded from the system's entropy.
-  GuardedPhilox(std::int64_t seed, std::int64_t seed2);
+  GuardedPhilox(std::int64_t seed, std::int64_t seed2)
+      : generator_(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(seed2)) {}
   explicit GuardedPhilox(const Philox& state) : generator_(state) {}
 
   /// A generator good for `blocks` blocks; the next caller's begins after them.

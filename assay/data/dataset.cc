@@ -9,6 +9,10 @@
 namespace assay::data {
 namespace {
 
+constexpr const char* kShuffleOp = "ShuffleDataset";
+constexpr const char* kMapOp = "AssayMapDataset";
+constexpr const char* kFilterOp = "AssayFilterDataset";
+
 /// The components as tensors of the graph, the constants named as TensorFlow names them.
 std::vector<Output> normalized(const std::vector<Operand>& components, const char* what) {
   if (components.empty()) invalid_argument("{}: no component is given", what);
@@ -55,14 +59,14 @@ std::vector<PartialShape> shapes_or_unknown(const std::vector<DType>& types,
   return shapes;
 }
 
-/// TensorFlow's two int64 seeds of a dataset op, as constants or nodes of the graph.
-std::pair<Output, Output> seed_tensors(std::optional<std::int64_t> op_seed) {
+/// TensorFlow's two int64 seeds of a dataset op to be made, as constants or nodes of the graph.
+std::pair<Output, Output> seed_tensors(std::optional<std::int64_t> op_seed, const char* op) {
   Graph& graph = current_graph();
   if (!op_seed && !graph.seed()) {
     const Output seed = int64_tensor(0, "seed");
     return {seed, int64_tensor(0, "seed2")};
   }
-  const auto [first, second] = get_seed(graph, op_seed);
+  const auto [first, second] = get_seed(graph, op_seed, graph.unique_name(op, false));
   const Output seed = int64_tensor(Tensor::scalar<std::int64_t>(first), "seed");
   // Both 0 would mean "any": then the second one becomes 2^31 - 1.
   NameScope scope("seed2");
@@ -171,10 +175,10 @@ Dataset Dataset::shuffle(const Operand& buffer_size, const ShuffleOptions& optio
   PlaceScope place(where);
   GraphScope graph(variant_.graph());
   const Output size = int64_tensor(buffer_size, "buffer_size");
-  const auto [seed, seed2] = seed_tensors(options.seed);
+  const auto [seed, seed2] = seed_tensors(options.seed, kShuffleOp);
   AttrMap attrs = structure();
   attrs["reshuffle_each_iteration"] = options.reshuffle_each_iteration;
-  Node* node = make_node("ShuffleDataset", "", {variant_, size, seed, seed2}, std::move(attrs));
+  Node* node = make_node(kShuffleOp, "", {variant_, size, seed, seed2}, std::move(attrs));
   return {node->output(), types_, shapes_};
 }
 
@@ -255,8 +259,9 @@ Dataset Dataset::mapped(const char* op, ElementFunctionFactory factory, std::vec
 
 Dataset Dataset::map(const GraphFunction& function, Where where) const {
   PlaceScope place(where);
-  auto traced = trace_function(variant_.graph(), function, types_, shapes_);
-  return mapped("AssayMapDataset", std::move(traced.factory), std::move(traced.types),
+  Graph& graph = variant_.graph();
+  auto traced = trace_function(graph, function, graph.unique_name(kMapOp, false), types_, shapes_);
+  return mapped(kMapOp, std::move(traced.factory), std::move(traced.types),
                 std::move(traced.shapes));
 }
 
@@ -265,23 +270,24 @@ Dataset Dataset::map(ElementFunction function, std::vector<DType> types,
   PlaceScope place(where);
   shapes = shapes_or_unknown(types, std::move(shapes), "map");
   return mapped(
-      "AssayMapDataset", [function = std::move(function)] { return ElementTransform{function}; },
+      kMapOp, [function = std::move(function)](auto&&...) { return ElementTransform{function}; },
       std::move(types), std::move(shapes));
 }
 
 Dataset Dataset::filter(const std::function<Output(const std::vector<Output>&)>& predicate,
                         Where where) const {
   PlaceScope place(where);
+  Graph& graph = variant_.graph();
   auto traced = trace_function(
-      variant_.graph(),
+      graph,
       [&](const std::vector<Output>& element) { return std::vector<Output>{predicate(element)}; },
-      types_, shapes_);
+      graph.unique_name(kFilterOp, false), types_, shapes_);
   if (traced.types.front() != DType::kBool ||
       !traced.shapes.front().is_compatible_with(PartialShape::scalar())) {
     invalid_argument("filter: the predicate must give a bool scalar, got {}{}",
                      dtype_name(traced.types.front()), traced.shapes.front().str());
   }
-  return mapped("AssayFilterDataset", std::move(traced.factory), types_, shapes_);
+  return mapped(kFilterOp, std::move(traced.factory), types_, shapes_);
 }
 
 Dataset Dataset::filter(std::function<bool(const Element&)> predicate, Where where) const {
@@ -290,7 +296,7 @@ Dataset Dataset::filter(std::function<bool(const Element&)> predicate, Where whe
     return Element{Tensor::scalar<bool>(predicate(element))};
   };
   return mapped(
-      "AssayFilterDataset", [function] { return ElementTransform{function}; }, types_, shapes_);
+      kFilterOp, [function](auto&&...) { return ElementTransform{function}; }, types_, shapes_);
 }
 
 Iterator Dataset::make_initializable_iterator(const std::string& shared_name, Where where) const {

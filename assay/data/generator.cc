@@ -3,7 +3,9 @@
 #include <memory>
 
 #include "assay/api/constant.h"
+#include "assay/device/entropy.h"
 #include "assay/device/random_state.h"
+#include "assay/graph/random_nodes.h"
 #include "assay/graph/scope.h"
 #include "assay/runtime/session.h"
 
@@ -82,11 +84,13 @@ IteratorFactory generator_iterators(Generator generator) {
   };
 }
 
-TracedFunction trace_function(const Graph& outer, const GraphFunction& function,
-                              const std::vector<DType>& types,
+TracedFunction trace_function(Graph& outer, const GraphFunction& function,
+                              const std::string& node_name, const std::vector<DType>& types,
                               const std::vector<PartialShape>& shapes) {
   auto graph = std::make_shared<Graph>(outer.registry());
   graph->set_seed(outer.seed());
+  set_seed_policy(*graph, seed_policy(outer));
+  set_seed_scope(*graph, seed_scope(outer) + node_name + "/");
   std::vector<Output> inputs;
   std::vector<Output> outputs;
   {
@@ -100,6 +104,7 @@ TracedFunction trace_function(const Graph& outer, const GraphFunction& function,
     outputs = function(inputs);
   }
   if (outputs.empty()) invalid_argument("a dataset's function must yield at least one tensor");
+  add_function_graph(outer, graph);
   TracedFunction traced;
   for (const Output& output : outputs) {
     if (!output || &output.graph() != graph.get()) {
@@ -111,8 +116,9 @@ TracedFunction trace_function(const Graph& outer, const GraphFunction& function,
     traced.types.push_back(base_dtype(output.dtype()));
     traced.shapes.push_back(output.shape());
   }
-  traced.factory = [graph, inputs, outputs] {
+  traced.factory = [graph, inputs, outputs](ResourceStore& resources, const std::string& node) {
     auto runner = std::make_shared<Runner>(graph, inputs, outputs);
+    share_entropy(runner->session.resources(), session_entropy(resources), node);
     return ElementTransform{
         .apply = [runner](const Element& element) { return runner->call(element); },
         .save =

@@ -16,10 +16,11 @@ struct TracedFunction {
   std::vector<PartialShape> shapes;
 };
 
-/// Builds `function` in a graph of its own, with the seed of `outer`. Throws InvalidArgument when
-/// it yields nothing or a tensor of another graph.
-TracedFunction trace_function(const Graph& outer, const GraphFunction& function,
-                              const std::vector<DType>& types,
+/// Builds `function` in a graph of its own, with the seed of `outer`; `node_name` is that of the
+/// node to be made of it. Throws InvalidArgument when it yields nothing or a tensor of another
+/// graph.
+TracedFunction trace_function(Graph& outer, const GraphFunction& function,
+                              const std::string& node_name, const std::vector<DType>& types,
                               const std::vector<PartialShape>& shapes);
 
 }  // namespace assay::data

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "assay/device/dataset.h"
+#include "assay/device/resource_store.h"
 #include "assay/graph/graph.h"
 
 namespace assay {
@@ -27,8 +28,10 @@ struct ElementTransform {
   std::function<void(const IteratorState&, const std::string& prefix)> restore = {};
 };
 
-/// Makes the ElementTransform of one dataset object.
-using ElementFunctionFactory = std::function<ElementTransform()>;
+/// Makes the ElementTransform of one dataset object, that of the node of this name in the session
+/// of these resources.
+using ElementFunctionFactory =
+    std::function<ElementTransform(ResourceStore& resources, const std::string& node)>;
 
 /// Keeps `function` with the graph under a key of its own, for a node's attribute "function".
 /// Code cannot be saved: a graph that is read back from a file lacks it.

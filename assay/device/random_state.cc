@@ -13,6 +13,7 @@ namespace {
 // What stands before a node's name, after the caller's prefix.
 constexpr std::string_view kRandom = "random/";
 constexpr std::string_view kUnigram = "unigram/";
+constexpr std::string_view kEntropy = "entropy";
 
 Tensor stream_tensor(const Philox& state) {
   std::vector<std::int64_t> words;
@@ -61,12 +62,54 @@ void restore_weights(ResourceStore& resources, const std::string& node, const Te
   weights->set_weights(state.data<std::int32_t>());
 }
 
+void restore_entropy(ResourceStore& resources, const Tensor& state) {
+  if (state.dtype() != DType::kInt64 || state.num_elements() != 1) {
+    fail(Code::kDataLoss, "the saved entropy is {}{}, expected one int64",
+         dtype_name(state.dtype()), state.shape().str());
+  }
+  const auto entropy = session_entropy(resources);
+  entropy->set(static_cast<std::uint64_t>(*state.data<std::int64_t>()));
+  // Those that ran before, with the entropy that was there before.
+  const std::string streams = random_resource_name("");
+  for (const std::string& name : resources.names()) {
+    if (!name.starts_with(streams)) continue;
+    const auto stream = resources.find<RandomResource>(name);
+    if (stream == nullptr || !stream->unseeded()) continue;
+    stream->philox().set_state(entropy->stream(name.substr(streams.size())));
+  }
+}
+
 }  // namespace
+
+std::shared_ptr<RandomResource> random_state(const KernelInit& init) {
+  ASSAY_CHECK(init.resources != nullptr);
+  const auto seed = init.attr_or<std::int64_t>("seed", 0);
+  const auto seed2 = init.attr_or<std::int64_t>("seed2", 0);
+  if (seed == 0 && seed2 == 0) return unseeded_random_state(*init.resources, init.node.name());
+  return init.resources->get_or_create<RandomResource>(random_resource_name(init.node.name()), [&] {
+    return std::make_shared<RandomResource>(
+        Philox(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(seed2)));
+  });
+}
+
+std::shared_ptr<RandomResource> unseeded_random_state(ResourceStore& resources,
+                                                      const std::string& node) {
+  const auto entropy = session_entropy(resources);
+  return resources.get_or_create<RandomResource>(random_resource_name(node), [&] {
+    return std::make_shared<RandomResource>(entropy->stream(node), /*unseeded=*/true);
+  });
+}
 
 void save_random_state(const ResourceStore& resources, std::map<std::string, Tensor>& state,
                        const std::string& prefix) {
   const std::string streams = random_resource_name("");
   const std::string weights = unigram_resource_name("");
+  if (const auto entropy = resources.find<Entropy>(entropy_resource_name())) {
+    if (const auto bits = entropy->known()) {
+      state[fmt::format("{}{}", prefix, kEntropy)] =
+          Tensor::scalar(static_cast<std::int64_t>(*bits));
+    }
+  }
   for (const std::string& name : resources.names()) {
     if (name.starts_with(streams)) {
       const auto stream = resources.find<RandomResource>(name);
@@ -84,6 +127,11 @@ void save_random_state(const ResourceStore& resources, std::map<std::string, Ten
 
 void restore_random_state(ResourceStore& resources, const std::map<std::string, Tensor>& state,
                           const std::string& prefix) {
+  // First: the streams in `state` are further on than those that follow from it.
+  const auto saved = state.find(fmt::format("{}{}", prefix, kEntropy));
+  if (saved != state.end() && !asks_for_new_streams(state)) {
+    restore_entropy(resources, saved->second);
+  }
   for (auto at = state.lower_bound(prefix); at != state.end() && at->first.starts_with(prefix);
        ++at) {
     const std::string_view key = std::string_view(at->first).substr(prefix.size());
@@ -93,7 +141,7 @@ void restore_random_state(ResourceStore& resources, const std::map<std::string, 
       const Philox stream = stream_of(node, at->second);
       resources
           .get_or_create<RandomResource>(random_resource_name(node),
-                                         [] { return std::make_shared<RandomResource>(1, 1); })
+                                         [&] { return std::make_shared<RandomResource>(stream); })
           ->philox()
           .set_state(stream);
     } else if (key.starts_with(kUnigram)) {

@@ -69,6 +69,8 @@ class MapKernel : public DatasetKernel {
  public:
   explicit MapKernel(const KernelInit& init)
       : DatasetKernel(init),
+        resources_(*init.resources),
+        node_(init.node.name()),
         factory_(attached_function<ElementFunctionFactory>(init.node.graph(),
                                                            init.attr<std::string>("function"))),
         filter_(init.node.op() == "AssayFilterDataset"),
@@ -77,10 +79,12 @@ class MapKernel : public DatasetKernel {
 
  private:
   std::shared_ptr<Dataset> make(KernelContext& ctx) override {
-    return std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(), filter_, types_,
-                                           shapes_);
+    return std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(resources_, node_),
+                                           filter_, types_, shapes_);
   }
 
+  ResourceStore& resources_;
+  std::string node_;
   ElementFunctionFactory factory_;
   bool filter_;
   std::vector<DType> types_;

@@ -1,6 +1,8 @@
+#include <atomic>
 #include <mutex>
 
 #include "assay/base/philox.h"
+#include "assay/device/random_state.h"
 #include "assay/graph/op_registry.h"
 #include "assay/ops/dataset_common.h"
 #include "assay/ops/manifest.h"
@@ -66,6 +68,7 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
     save_int(state, prefix + "/seed", seed_);
     save_int(state, prefix + "/seed2", seed2_);
     save_int(state, prefix + "/drawn", seeds_.taken());
+    save_int(state, prefix + "/elements", elements_.load());
   }
   void restore_counters(const IteratorState& state, const std::string& prefix) const override {
     if (asks_for_new_streams(state)) return;
@@ -73,6 +76,9 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
     seed_ = restore_int(state, prefix + "/seed");
     seed2_ = restore_int(state, prefix + "/seed2");
     seeds_.reset(seed_, seed2_, restore_count(state, prefix + "/drawn"));
+    // Checkpoints of earlier versions do not have it.
+    const std::string elements = prefix + "/elements";
+    if (state.contains(elements)) elements_ = restore_count(state, elements);
   }
 
  private:
@@ -99,6 +105,7 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
       }
       const std::int64_t held = std::ssize(buffer_) - first_;
       if (held == 0) return false;
+      dataset().elements_.fetch_add(1, std::memory_order_relaxed);
       const std::int64_t offset = static_cast<std::int64_t>(words_.next()) % held;
       std::vector<Tensor>& chosen = at(start_ + offset);
       out = std::move(chosen);
@@ -168,26 +175,33 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
   mutable std::int64_t seed_;
   mutable std::int64_t seed2_;
   mutable Words seeds_;
+  mutable std::atomic<std::int64_t> elements_{0};  // drawn in all passes, for people to see
 };
 
 class ShuffleKernel : public DatasetKernel {
  public:
   explicit ShuffleKernel(const KernelInit& init)
-      : DatasetKernel(init), reshuffle_(init.attr_or<bool>("reshuffle_each_iteration", true)) {}
+      : DatasetKernel(init),
+        resources_(*init.resources),
+        node_(init.node.name()),
+        reshuffle_(init.attr_or<bool>("reshuffle_each_iteration", true)) {}
 
  private:
   std::shared_ptr<Dataset> make(KernelContext& ctx) override {
     std::int64_t seed = scalar_input(ctx, 2, "seed");
     std::int64_t seed2 = scalar_input(ctx, 3, "seed2");
     if (seed == 0 && seed2 == 0) {
-      const Philox fresh = GuardedPhilox(0, 0).state();
-      seed = static_cast<std::int64_t>(fresh.key()[0]);
-      seed2 = static_cast<std::int64_t>(fresh.key()[1]);
+      // Fresh ones whenever the dataset is made, from the node's unseeded stream.
+      PhiloxStream fresh(unseeded_random_state(resources_, node_)->philox().reserve_blocks(1));
+      seed = static_cast<std::int64_t>(fresh.next64());
+      seed2 = static_cast<std::int64_t>(fresh.next64());
     }
     return std::make_shared<ShuffleDataset>(
         dataset_of(ctx.input(0)), scalar_input(ctx, 1, "buffer_size"), seed, seed2, reshuffle_);
   }
 
+  ResourceStore& resources_;
+  std::string node_;
   bool reshuffle_;
 };
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "assay/compiler/compile.h"
+#include "assay/device/entropy.h"
 #include "assay/runtime/program.h"
 
 namespace assay {
@@ -229,6 +230,7 @@ Session::Session(SessionOptions options) {
                           ? options.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   state_ = std::make_shared<SessionState>(graph, threads);
+  if (options.entropy) session_entropy(state_->resources)->set(*options.entropy);
 }
 
 Session::~Session() = default;
@@ -238,6 +240,9 @@ Graph& Session::graph() const {
 }
 int Session::threads() const {
   return state_->pool.num_threads();
+}
+std::uint64_t Session::entropy() const {
+  return session_entropy(state_->resources)->bits();
 }
 ResourceStore& Session::resources() const {
   return state_->resources;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <utility>
@@ -52,6 +53,9 @@ struct SessionOptions {
   Graph* graph = nullptr;
   /// Threads for arithmetic; 0: one for each processor. Results do not depend on it.
   int threads = 0;
+  /// What random ops without a seed draw from: a session with the same graph and the same entropy
+  /// draws the same numbers. Nothing: drawn from the system when first needed, and logged.
+  std::optional<std::uint64_t> entropy = std::nullopt;
 };
 
 /// What a callable is made for.
@@ -91,6 +95,8 @@ class Session {
   /// What the options said, or chose: the graph, and how many threads there are.
   Graph& graph() const;
   int threads() const;
+  /// What random ops without a seed draw from; drawn now when it was not needed so far.
+  std::uint64_t entropy() const;
 
   /// Runs what `fetches` and `targets` need, with `feeds` in place of the tensors named. Errors
   /// name the node and its place: FailedPrecondition (variable not initialised), InvalidArgument
