@@ -4,6 +4,7 @@
 #include <map>
 
 #include "assay/format/bundle_writer.h"
+#include "assay/graph/debug_info.h"
 #include "assay/train/checkpoint_check.h"
 #include "assay/train/checkpoint_management.h"
 #include "assay/train/saver.h"
@@ -89,13 +90,20 @@ CopyReport copy_checkpoint(const std::string& source, const std::string& destina
   const std::string meta_copy = meta_graph_filename(destination);
   report.meta = options.meta && file_system.exists(meta);
   const std::string graph = report.meta ? read_file(file_system, meta) : "";
+  const std::string places_file = debug_info_path(meta);
+  const bool has_places = report.meta && file_system.exists(places_file);
+  const std::string places = has_places ? read_file(file_system, places_file) : "";
   writer.finish();
-  if (report.meta) {
-    atomic_write_file(file_system, meta_copy, graph);
-  } else if (there && file_system.exists(meta_copy)) {
-    // It is the graph of the checkpoint that was replaced.
-    file_system.remove(meta_copy);
-  }
+  // Without the one or the other, what is there is of the checkpoint that was replaced.
+  const auto put = [&](bool wanted, const std::string& path, const std::string& bytes) {
+    if (wanted) {
+      atomic_write_file(file_system, path, bytes);
+    } else if (there && file_system.exists(path)) {
+      file_system.remove(path);
+    }
+  };
+  put(report.meta, meta_copy, graph);
+  put(has_places, debug_info_path(meta_copy), places);
   return report;
 }
 

@@ -18,7 +18,7 @@ struct CopyOptions {
   bool variables_only = false;
   /// Replaces a checkpoint that is there.
   bool overwrite = false;
-  /// Takes the .meta file along.
+  /// Takes the .meta file along, and a .debug file beside it.
   bool meta = true;
   /// What a variable is called in the copy; empty: as it is. Not asked about "_assay/...".
   std::function<std::string(const std::string& name)> rename = {};

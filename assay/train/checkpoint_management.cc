@@ -12,6 +12,7 @@
 #include "assay/format/checkpoint_reader.h"
 #include "assay/format/proto/checkpoint.pb.h"
 #include "assay/format/proto_io.h"
+#include "assay/graph/debug_info.h"
 
 namespace assay::train {
 
@@ -169,8 +170,8 @@ std::vector<std::string> checkpoint_files(const std::string& prefix, FileSystem&
       rest.push_back(path);
     }
   }
-  for (const std::string& path :
-       {meta_graph_filename(prefix, meta_graph_suffix), prefix + ".pin"}) {
+  const std::string meta = meta_graph_filename(prefix, meta_graph_suffix);
+  for (const std::string& path : {meta, debug_info_path(meta), prefix + ".pin"}) {
     if (file_system.exists(path)) first.push_back(path);
   }
   first.insert(first.end(), rest.begin(), rest.end());

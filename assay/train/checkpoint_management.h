@@ -57,8 +57,8 @@ bool checkpoint_exists(const std::string& prefix, FileSystem& file_system = posi
 std::vector<double> get_checkpoint_mtimes(const std::vector<std::string>& prefixes,
                                           FileSystem& file_system = posix_file_system());
 
-/// The files of a checkpoint that are there: .index, .data-*-of-*, .meta, .pin, and what a writer
-/// killed while replacing it left; the index first, the data files last.
+/// The files of a checkpoint that are there: .index, .data-*-of-*, .meta, .debug, .pin, and what a
+/// writer killed while replacing it left; the index first, the data files last.
 std::vector<std::string> checkpoint_files(const std::string& prefix,
                                           FileSystem& file_system = posix_file_system(),
                                           const std::string& meta_graph_suffix = "meta");

@@ -14,6 +14,7 @@
 #include "assay/format/bundle_writer.h"
 #include "assay/format/proto/meta_graph.pb.h"
 #include "assay/format/proto_io.h"
+#include "assay/graph/debug_info.h"
 #include "assay/graph/scope.h"
 #include "assay/train/saver_files.h"
 #include "assay/train/saver_restore.h"
@@ -205,7 +206,9 @@ SaveJob Saver::Impl::make_job(Session& session, const std::string& path,
 
 void Saver::Impl::publish(const SaveJob& job) {
   if (!job.meta.empty()) {
-    atomic_write_file(*fs, meta_graph_filename(job.prefix, job.meta_graph_suffix), job.meta);
+    const std::string path = meta_graph_filename(job.prefix, job.meta_graph_suffix);
+    atomic_write_file(*fs, path, job.meta);
+    if (!job.debug.empty()) atomic_write_file(*fs, debug_info_path(path), job.debug);
   }
   const std::lock_guard lock(mutex);
   if (!job.write_state) return remove_leftovers(job);
@@ -285,6 +288,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   if (options.write_meta_graph) {
     job.meta = export_meta_graph(
         *s.graph, {.saver = this, .strip_default_attrs = options.strip_default_attrs});
+    if (options.save_debug_info) job.debug = format::to_binary(to_debug_info(*s.graph));
   }
   if (s.empty) {
     s.publish(job);

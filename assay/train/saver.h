@@ -87,6 +87,9 @@ struct SaveOptions {
   std::string latest_filename = {};
   std::string meta_graph_suffix = "meta";
   bool write_meta_graph = true;
+  /// Writes PATH.debug too: where each node of the .meta file's graph was made (TensorFlow's
+  /// GraphDebugInfo).
+  bool save_debug_info = false;
   bool write_state = true;
   /// Leaves attributes that have the op's default out of the .meta file.
   bool strip_default_attrs = false;

@@ -19,7 +19,8 @@ struct SaveJob {
   std::string dir;
   std::string latest;  ///< the state file's name
   std::string meta_graph_suffix;
-  std::string meta;  ///< the .meta file's bytes; "" for none
+  std::string meta;   ///< the .meta file's bytes; "" for none
+  std::string debug;  ///< the .debug file's bytes; "" for none
   bool write_state = true;
   /// What the bundle holds besides variables, by full name.
   std::vector<std::pair<std::string, Tensor>> extras;
