@@ -66,6 +66,9 @@ struct TrainOptions {
   bool accept_changed_data = false;
   /// Threads for arithmetic, 0: one for each processor.
   int threads = 0;
+  /// What random ops without a seed draw from. Nothing: what run.json has, drawn anew for a new
+  /// run.
+  std::optional<std::uint64_t> entropy = std::nullopt;
   /// Set from anywhere (a signal handler too): the step under way ends, a checkpoint is saved.
   const std::atomic<bool>* stop = nullptr;
   /// What one step works on, for "items/s" in the progress line; 0 leaves it out.

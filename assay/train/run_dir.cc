@@ -9,6 +9,7 @@
 #include "assay/base/error.h"
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
+#include "assay/device/entropy.h"
 
 namespace assay::train {
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr const char* kFileName = "run.json";
 constexpr const char* kLockName = "run.lock";
+constexpr const char* kEntropy = "entropy";
 
 std::string run_file(const std::string& run_dir) {
   return (fs::path(run_dir) / kFileName).string();
@@ -76,7 +78,21 @@ std::vector<std::string> differences(const RunInfo& there, const RunInfo& now) {
       all.push_back(fmt::format("{}: the run has none, now {}", name, parameter_str(value)));
     }
   }
+  if (now.entropy && now.entropy != there.entropy) {
+    all.push_back(fmt::format("{}: the run has {}, now {}", kEntropy,
+                              there.entropy ? entropy_str(*there.entropy) : "none",
+                              entropy_str(*now.entropy)));
+  }
   return all;
+}
+
+/// That of a new run. A fork goes on with its parent's streams unless it is reseeded.
+std::uint64_t entropy_for(const RunInfo& info) {
+  if (info.entropy) return *info.entropy;
+  if (info.parent && !info.parent->reseeded && is_run_dir(info.parent->run)) {
+    if (const auto entropy = read_run_info(info.parent->run).entropy) return *entropy;
+  }
+  return draw_entropy();
 }
 
 void write_run_info(const std::string& run_dir, const RunInfo& info) {
@@ -85,7 +101,8 @@ void write_run_info(const std::string& run_dir, const RunInfo& info) {
   Json j = {{"format", 1},
             {"version", program_version()},
             {"model", info.model},
-            {"parameters", parameters}};
+            {"parameters", parameters},
+            {kEntropy, entropy_str(entropy_for(info))}};
   if (!info.data.empty()) j["data"] = info.data;
   if (info.parent) {
     j["parent"] = {{"run", info.parent->run},
@@ -109,7 +126,7 @@ bool is_saved_name(const std::string& name, const std::string& base) {
   const auto dot = name.find_first_not_of("0123456789", base.size() + 1);
   if (dot == std::string::npos || dot == base.size() + 1) return false;
   const std::string suffix = name.substr(dot);
-  return suffix == ".index" || suffix == ".meta" || suffix == ".pin" ||
+  return suffix == ".index" || suffix == ".meta" || suffix == ".debug" || suffix == ".pin" ||
          suffix.starts_with(".data-");
 }
 
@@ -220,6 +237,13 @@ RunInfo read_run_info(const std::string& run_dir) {
       damaged(
           "describes no run: its \"parent\" has no texts \"run\" and \"checkpoint\", number "
           "\"step\" and bool \"reseeded\"");
+    }
+  }
+  if (j.contains(kEntropy)) {
+    // Runs of earlier versions have none.
+    if (j[kEntropy].is_string()) info.entropy = parse_entropy(j[kEntropy].get<std::string>());
+    if (!info.entropy) {
+      damaged("describes no run: its \"entropy\" is no text of up to 16 digits after \"0x\"");
     }
   }
   for (const auto& [name, value] : j["parameters"].items()) {

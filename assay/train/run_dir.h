@@ -29,7 +29,7 @@ struct RunParent {
   bool reseeded = false;
 };
 
-/// What `run.json` holds: which model a run folder is of, and with which parameters.
+/// What `run.json` holds: which model a run folder is of, with which parameters and entropy.
 struct RunInfo {
   std::string model;
   Parameters parameters;
@@ -39,6 +39,9 @@ struct RunInfo {
   /// The version of Assay that made the run ("0.1.0"), as read back; "" for runs of before that was
   /// kept.
   std::string version = {};
+  /// What random ops without a seed draw from (Session::entropy()). Nothing goes with any run, and
+  /// lets a new one draw it, or have its parent's when it is not reseeded.
+  std::optional<std::uint64_t> entropy = std::nullopt;
 
   /// Null when there is no parameter of this name.
   const Parameter* find(const std::string& name) const;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kIterator = "iterator/";
 constexpr const char* kLocal = "local/";
+constexpr const char* kEntropy = "entropy";
 constexpr const char* kOneShot = "AssayOneShotIterator";
 // Between an iterator's name and the name that one of its stages gave.
 constexpr char kSeparator = '|';
@@ -111,6 +112,11 @@ void reset_random_streams(std::map<std::string, Tensor>& state) {
     ask_for_new_streams(mark);
     for (const auto& [key, value] : mark) state[kIterator + name + kSeparator + key] = value;
   }
+}
+
+void restore_entropy(Session& session, const std::map<std::string, Tensor>& state) {
+  const auto saved = state.find(kEntropy);
+  if (saved != state.end()) restore_random_state(session.resources(), {*saved}, "");
 }
 
 void restore_session_state(Session& session, const std::map<std::string, Tensor>& state) {

@@ -21,6 +21,10 @@ std::map<std::string, Tensor> save_session_state(Session& session);
 /// what shuffles hold in their buffers are taken over all the same.
 void reset_random_streams(std::map<std::string, Tensor>& state);
 
+/// Lets the session draw from the entropy that `state` has, if any: to be called before anything in
+/// it draws, so that it need not draw one of its own first.
+void restore_entropy(Session& session, const std::map<std::string, Tensor>& state);
+
 /// Puts random streams, samplers and local variables where `state` says, whether their nodes have
 /// run before or not. Throws DataLoss for what is no such state, FailedPrecondition for a local
 /// variable that has another dtype or shape now.

@@ -6,6 +6,8 @@
 
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
+#include "assay/device/entropy.h"
+#include "assay/graph/random_nodes.h"
 #include "assay/train/restore_newest.h"
 #include "assay/train/retention.h"
 #include "assay/train/session_state.h"
@@ -50,6 +52,16 @@ std::string iterator_read_by(const Node& node) {
   const Node& iterator = *node.input(0).node;
   const auto shared = iterator.attr_or<std::string>("shared_name", "");
   return shared.empty() ? iterator.name() : shared;
+}
+
+/// Whether random ops of the graph have no seed.
+bool draws_entropy(const Graph& graph) {
+  const auto ops = random_nodes(graph);
+  const auto functions = function_graphs(graph);
+  return std::any_of(ops.begin(), ops.end(),
+                     [](const RandomNode& n) { return n.origin == SeedOrigin::kEntropy; }) ||
+         std::any_of(functions.begin(), functions.end(),
+                     [](const Graph* function) { return draws_entropy(*function); });
 }
 
 /// Throws DataLoss when checkpoints were set aside as damaged: a run that was trained must not
@@ -99,19 +111,20 @@ std::string TrainLoop::path() const {
 
 void TrainLoop::start_session() {
   Model& m = model_;
-  m.session_ = std::make_unique<Session>(
-      SessionOptions{.graph = m.graph_.get(), .threads = options_.threads});
-  Session& session = *m.session_;
   m.saver_->set_max_to_keep(options_.max_to_keep);
+  std::optional<std::uint64_t> entropy = options_.entropy;
   std::map<std::string, Tensor> state;
   std::vector<std::string> candidates;
   std::optional<train::RunParent> parent = options_.parent;
   if (!options_.run_dir.empty()) {
-    lock_ = train::enter_run_dir(
-        options_.run_dir,
-        {.model = options_.model, .parameters = options_.parameters, .parent = options_.parent});
+    lock_ = train::enter_run_dir(options_.run_dir, {.model = options_.model,
+                                                    .parameters = options_.parameters,
+                                                    .parent = options_.parent,
+                                                    .entropy = options_.entropy});
+    const train::RunInfo info = train::read_run_info(options_.run_dir);
     // A fork that was resumed at once need not say so again.
-    parent = train::read_run_info(options_.run_dir).parent;
+    parent = info.parent;
+    entropy = info.entropy;
     if (lock_ != nullptr) train::remove_leftovers(options_.run_dir, options_.checkpoint_name);
     const std::string dir = train::checkpoint_dir(options_.run_dir);
     std::error_code error;
@@ -120,6 +133,13 @@ void TrainLoop::start_session() {
     if (lock_ != nullptr) train::remove_unfinished_checkpoints(dir, options_.checkpoint_name);
     candidates = train::find_checkpoints(dir, options_.checkpoint_name);
     if (candidates.empty()) check_none_damaged(dir);
+  }
+  m.session_ = std::make_unique<Session>(
+      SessionOptions{.graph = m.graph_.get(), .threads = options_.threads, .entropy = entropy});
+  Session& session = *m.session_;
+  if (candidates.empty() && entropy && draws_entropy(*m.graph_)) {
+    printer_.message(
+        fmt::format("Random ops without a seed draw from the entropy {}", entropy_str(*entropy)));
   }
   if (candidates.empty() && parent) {
     session.run({}, {}, {m.local_init_});
@@ -134,6 +154,8 @@ void TrainLoop::start_session() {
                                     {.name = options_.checkpoint_name, .set_aside = true});
     result_.resumed_from = std::move(restored.prefix);
     state = std::move(restored.session_state);
+    // Runs of earlier versions keep it in their checkpoints at most.
+    if (!entropy) train::restore_entropy(session, state);
   }
   step_ = train::global_step(session, m.global_step());
   result_.first_step = step_;
@@ -314,6 +336,7 @@ void TrainLoop::save(bool last) {
     how.session_state[kEventFile] = Tensor::scalar(fs::path(events_->path()).filename().string());
     how.session_state[kEventBytes] = Tensor::scalar(static_cast<std::int64_t>(events_->bytes()));
   }
+  how.save_debug_info = true;
   how.async = options_.async_save && !last;
   try {
     saving_ = {step_, model_.saver_->save(*model_.session_, path(), how)};
