@@ -40,6 +40,8 @@ void add_run(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 /// `assay checkpoints`, with its own subcommands.
 void add_checkpoints(CLI::App& app, Action& action);
+/// `assay seeds`.
+void add_seeds(CLI::App& app, Action& action);
 /// `assay ops`.
 void add_ops(CLI::App& app, Action& action);
 

@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   add_run(app, action);
   add_inspect(app, action);
   add_checkpoints(app, action);
+  add_seeds(app, action);
   add_ops(app, action);
   try {
     const std::vector<std::string> words = with_model_of_fork(command);
