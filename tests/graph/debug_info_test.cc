@@ -30,7 +30,7 @@ TEST(DebugInfo, PlacesOfNodesAndOfTheFunctionsTheyRun) {
   EXPECT_EQ(info.traces_size(), 2);
   const auto places = places_of(info);
   EXPECT_EQ(places.at("a"), "debug_info_test.cc:" + std::to_string(line));
-  EXPECT_EQ(places.at("map/a"), "debug_info_test.cc:" + std::to_string(line + 7));
+  EXPECT_EQ(places.at("map/a"), "debug_info_test.cc:" + std::to_string(line + 8));
 }
 
 // As TensorFlow 1.15 writes it: the innermost call first, some of them in its own files.
