@@ -18,6 +18,7 @@ constexpr std::uint64_t kForInnerSession = 3;
 
 std::uint64_t Entropy::bits() {
   const std::lock_guard lock(mutex_);
+  used_ = true;
   if (bits_) return *bits_;
   if (outer_ != nullptr) return siphash(outer_->bits(), kForInnerSession, name_);
   bits_ = draw_entropy();
@@ -25,9 +26,9 @@ std::uint64_t Entropy::bits() {
   return *bits_;
 }
 
-std::optional<std::uint64_t> Entropy::known() const {
+std::optional<std::uint64_t> Entropy::used() const {
   const std::lock_guard lock(mutex_);
-  return bits_;
+  return used_ ? bits_ : std::nullopt;
 }
 
 void Entropy::set(std::uint64_t bits) {

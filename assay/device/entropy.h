@@ -23,8 +23,9 @@ class Entropy : public Resource {
       : outer_(std::move(outer)), name_(std::move(name)) {}
 
   std::uint64_t bits();
-  /// Nothing when they follow from another session's or nobody has asked for them yet.
-  std::optional<std::uint64_t> known() const;
+  /// The bits when somebody has asked for them: what a checkpoint keeps, so that those of equal
+  /// runs with seeds are equal. Nothing for those that follow from another session's.
+  std::optional<std::uint64_t> used() const;
   /// From now on. Streams handed out before stay what they are.
   void set(std::uint64_t bits);
   /// The stream of the node of this name, at its start: key and upper half of the counter are
@@ -35,6 +36,7 @@ class Entropy : public Resource {
  private:
   mutable std::mutex mutex_;
   std::optional<std::uint64_t> bits_;
+  bool used_ = false;
   std::shared_ptr<Entropy> outer_;
   std::string name_;
 };

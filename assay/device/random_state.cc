@@ -69,6 +69,7 @@ void restore_entropy(ResourceStore& resources, const Tensor& state) {
   }
   const auto entropy = session_entropy(resources);
   entropy->set(static_cast<std::uint64_t>(*state.data<std::int64_t>()));
+  entropy->bits();  // used there, so of the state to come as well
   // Those that ran before, with the entropy that was there before.
   const std::string streams = random_resource_name("");
   for (const std::string& name : resources.names()) {
@@ -105,7 +106,7 @@ void save_random_state(const ResourceStore& resources, std::map<std::string, Ten
   const std::string streams = random_resource_name("");
   const std::string weights = unigram_resource_name("");
   if (const auto entropy = resources.find<Entropy>(entropy_resource_name())) {
-    if (const auto bits = entropy->known()) {
+    if (const auto bits = entropy->used()) {
       state[fmt::format("{}{}", prefix, kEntropy)] =
           Tensor::scalar(static_cast<std::int64_t>(*bits));
     }

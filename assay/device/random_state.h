@@ -39,7 +39,7 @@ std::shared_ptr<RandomResource> unseeded_random_state(ResourceStore& resources,
                                                       const std::string& node);
 
 /// Adds to `state` where the random streams of a session stand, what its samplers have learned and
-/// its entropy, where that is known: PREFIX "random/" NODE, PREFIX "unigram/" NODE and PREFIX
+/// its entropy, where that was used: PREFIX "random/" NODE, PREFIX "unigram/" NODE and PREFIX
 /// "entropy". REQUIRES: no run that draws is under way.
 void save_random_state(const ResourceStore& resources, std::map<std::string, Tensor>& state,
                        const std::string& prefix);

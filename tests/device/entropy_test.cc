@@ -11,7 +11,7 @@ namespace {
 TEST(Entropy, DrawnOnesDifferAndStay) {
   Entropy a;
   Entropy b;
-  EXPECT_FALSE(a.known());
+  EXPECT_FALSE(a.used());
   testing::internal::CaptureStderr();
   const std::uint64_t bits = a.bits();
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
@@ -19,7 +19,7 @@ TEST(Entropy, DrawnOnesDifferAndStay) {
   EXPECT_NE(bits, b.bits());
   EXPECT_NE(a.stream("n"), b.stream("n"));
   EXPECT_EQ(a.bits(), bits);
-  EXPECT_EQ(a.known(), bits);
+  EXPECT_EQ(a.used(), bits);
 }
 
 TEST(Entropy, StreamsFollowFromBitsAndName) {
@@ -44,7 +44,7 @@ TEST(Entropy, ThatOfAnInnerSessionFollowsFromTheOuterOnes) {
   const std::uint64_t bits = session_entropy(first)->bits();
   EXPECT_EQ(bits, siphash(1, 3, "map"));
   EXPECT_NE(bits, session_entropy(second)->bits());
-  EXPECT_FALSE(session_entropy(first)->known());
+  EXPECT_FALSE(session_entropy(first)->used());
   session_entropy(outer)->set(2);
   EXPECT_NE(session_entropy(first)->bits(), bits);
 }
@@ -67,6 +67,8 @@ TEST(Entropy, IsStateOfASession) {
   EXPECT_TRUE(state.empty());
 
   session_entropy(resources)->set(5);
+  save_random_state(resources, state, "");
+  EXPECT_TRUE(state.empty());
   unseeded_random_state(resources, "used")->philox().reserve_blocks(3);
   save_random_state(resources, state, "");
   ASSERT_TRUE(state.contains("entropy"));

@@ -114,11 +114,11 @@ TEST(UnseededRun, TellsItsEntropy) {
   TrainOptions how = options(folder / "run", 2);
   how.print = true;
   how.entropy = 5;
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
   Unseeded().train(how);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
-  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(),
               HasSubstr("Random ops without a seed draw from the entropy 0x0000000000000005\n"));
 }
 
@@ -167,6 +167,7 @@ TEST(UnseededSession, SavedStateGoesOnInAnother) {
   second.run(late);
   train::restore_session_state(second, state);
   EXPECT_EQ(second.entropy(), 9U);
+  EXPECT_TRUE(train::save_session_state(second).contains("entropy"));
   for (const Output& x : {used, late}) {
     EXPECT_EQ(second.run(x).to_vector<float>(), first.run(x).to_vector<float>());
   }
