@@ -12,19 +12,6 @@
 
 namespace assay {
 
-namespace internal {
-
-AttrMap seed_attrs(Graph& graph, std::optional<std::int64_t> op_seed, const char*,
-                   const std::string&) {
-  const auto [seed, seed2] = get_seed(graph, op_seed);
-  AttrMap attrs;
-  attrs["seed"] = seed;
-  attrs["seed2"] = seed2;
-  return attrs;
-}
-
-}  // namespace internal
-
 namespace {
 
 /// The smallest positive normal number of a floating type.

@@ -3,6 +3,7 @@
 #include "assay/api/apply_op.h"
 #include "assay/api/math_ops.h"
 #include "assay/api/place_error.h"
+#include "assay/api/seed_attrs.h"
 #include "assay/base/log.h"
 #include "assay/graph/random_nodes.h"
 
@@ -13,22 +14,6 @@ namespace {
 std::int64_t truncate_seed(std::int64_t seed) {
   const std::int64_t r = seed % kSeedModulus;
   return r < 0 ? r + kSeedModulus : r;
-}
-
-/// The seeds of a node to be made now, of which op and name are what apply_op() will be given.
-AttrMap seed_attrs(Graph& graph, std::optional<std::int64_t> op_seed, const char* op,
-                   const std::string& name) {
-  std::string full = name.empty() ? op : name;
-  if (full.ends_with('/')) {
-    full.pop_back();
-  } else {
-    full = graph.unique_name(full, /*mark_as_used=*/false);
-  }
-  const auto [seed, seed2] = get_seed(graph, op_seed, full);
-  AttrMap attrs;
-  attrs["seed"] = seed;
-  attrs["seed2"] = seed2;
-  return attrs;
 }
 
 void add_labels(const Graph& graph, std::vector<std::string>& labels) {
@@ -75,6 +60,25 @@ void set_random_seed(std::int64_t seed, SeedPolicy policy, std::source_location 
   graph.set_seed(seed);
   set_seed_policy(graph, policy);
 }
+
+namespace internal {
+
+AttrMap seed_attrs(Graph& graph, std::optional<std::int64_t> op_seed, const char* op,
+                   const std::string& name) {
+  std::string full = name.empty() ? op : name;
+  if (full.ends_with('/')) {
+    full.pop_back();
+  } else {
+    full = graph.unique_name(full, /*mark_as_used=*/false);
+  }
+  const auto [seed, seed2] = get_seed(graph, op_seed, full);
+  AttrMap attrs;
+  attrs["seed"] = seed;
+  attrs["seed2"] = seed2;
+  return attrs;
+}
+
+}  // namespace internal
 
 std::pair<std::int64_t, std::int64_t> get_seed(const Graph& graph,
                                                std::optional<std::int64_t> op_seed,
@@ -123,11 +127,12 @@ Output random_uniform(const IntList& shape, const Operand& minval, const Operand
   const Output low = convert_to_tensor(minval, "min", dtype);
   const Output high = convert_to_tensor(maxval, "max", dtype);
   if (is_integer(dtype)) {
-    return apply_op("RandomUniformInt", scope.full(), {Operand(dims), Operand(low), Operand(high)},
-                    seed_attrs(scope.graph(), options.seed, "RandomUniformInt", scope.full()))
+    return apply_op(
+               "RandomUniformInt", scope.full(), {Operand(dims), Operand(low), Operand(high)},
+               internal::seed_attrs(scope.graph(), options.seed, "RandomUniformInt", scope.full()))
         ->output();
   }
-  AttrMap attrs = seed_attrs(scope.graph(), options.seed, "RandomUniform", "");
+  AttrMap attrs = internal::seed_attrs(scope.graph(), options.seed, "RandomUniform", "");
   attrs["dtype"] = dtype;
   const Output random = apply_op("RandomUniform", "", {Operand(dims)}, std::move(attrs))->output();
   const Output width = high - low;
@@ -144,7 +149,7 @@ Output normal(const char* op, const char* default_name, const IntList& shape,
   const Output dims = convert_to_tensor(shape, "shape");
   const Output mean = convert_to_tensor(options.mean, "mean", dtype);
   const Output stddev = convert_to_tensor(options.stddev, "stddev", dtype);
-  AttrMap attrs = seed_attrs(scope.graph(), options.seed, op, "");
+  AttrMap attrs = internal::seed_attrs(scope.graph(), options.seed, op, "");
   attrs["dtype"] = dtype;
   const Output random = apply_op(op, "", {Operand(dims)}, std::move(attrs))->output();
   return add(random * stddev, mean, {.name = scope.full()});
@@ -154,7 +159,7 @@ SampledCandidates sample(const char* op, const Operand& true_classes, std::int64
                          std::int64_t num_sampled, bool unique, std::int64_t range_max,
                          const RandomSeedOptions& options, const std::source_location& where) {
   PlaceScope place(where);
-  AttrMap attrs = seed_attrs(graph_of({&true_classes}), options.seed, op, options.name);
+  AttrMap attrs = internal::seed_attrs(graph_of({&true_classes}), options.seed, op, options.name);
   attrs["num_true"] = num_true;
   attrs["num_sampled"] = num_sampled;
   attrs["unique"] = unique;
@@ -177,8 +182,9 @@ Output truncated_normal(const IntList& shape, const RandomNormalOptions& options
 
 Output random_shuffle(const Operand& value, const RandomSeedOptions& options,
                       std::source_location where) {
-  return apply_op(where, "RandomShuffle", options.name, {value},
-                  seed_attrs(graph_of({&value}), options.seed, "RandomShuffle", options.name));
+  return apply_op(
+      where, "RandomShuffle", options.name, {value},
+      internal::seed_attrs(graph_of({&value}), options.seed, "RandomShuffle", options.name));
 }
 
 Output multinomial(const Operand& logits, const Operand& num_samples,
@@ -186,7 +192,7 @@ Output multinomial(const Operand& logits, const Operand& num_samples,
   OpScope scope(where, options.name, "multinomial", {&logits});
   const Output tensor = convert_to_tensor(logits, "logits");
   return apply_op("Multinomial", "", {Operand(tensor), num_samples},
-                  seed_attrs(scope.graph(), options.seed, "Multinomial", ""))
+                  internal::seed_attrs(scope.graph(), options.seed, "Multinomial", ""))
       ->output();
 }
 
@@ -213,8 +219,8 @@ AccidentalHits compute_accidental_hits(const Operand& true_classes,
                                        const RandomSeedOptions& options,
                                        std::source_location where) {
   PlaceScope place(where);
-  AttrMap attrs = seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed,
-                             "ComputeAccidentalHits", options.name);
+  AttrMap attrs = internal::seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed,
+                                       "ComputeAccidentalHits", options.name);
   attrs["num_true"] = num_true;
   Node* node = apply_op("ComputeAccidentalHits", options.name, {true_classes, sampled_candidates},
                         std::move(attrs));

@@ -133,8 +133,9 @@ class Streams {
 /// TensorFlow's ops pass over more of their stream than they use: so many blocks for each value.
 /// 0 where it is not so simple.
 std::uint64_t blocks_a_value(const Node& node) {
-  constexpr std::array kFills = {"RandomUniform", "RandomUniformInt", "RandomStandardNormal",
-                                 "TruncatedNormal"};
+  constexpr std::array kFills = {"RandomUniform",   "RandomUniformInt", "RandomStandardNormal",
+                                 "TruncatedNormal", "RandomGamma",      "RandomPoisson",
+                                 "RandomPoissonV2"};
   for (const char* op : kFills) {
     if (node.op() == op) return 256;
   }

@@ -4,6 +4,7 @@
 #include "assay/api/constant.h"
 #include "assay/api/initializers.h"
 #include "assay/api/nn.h"
+#include "assay/api/random_distributions.h"
 #include "assay/api/random_ops.h"
 #include "assay/api/variable_scope.h"
 #include "assay/base/siphash.h"
@@ -39,11 +40,14 @@ class SeedsTest : public ::testing::Test {
     multinomial(x, 3);
     const Output classes = constant(Tensor::of<std::int64_t>({1, 2}, {2, 1}));
     log_uniform_candidate_sampler(classes, 1, 2, true, 5);
+    random_gamma({2}, 1.5);
+    random_poisson(1.5, {2});
+    categorical(x, 3);
     uniform_candidate_sampler(classes, 1, 2, true, 5, {.name = "sampler"});
     nn::dropout(x, {.rate = 0.5});
     get_variable("w", {3, 4}, {.initializer = glorot_uniform_initializer()});
   }
-  static constexpr std::size_t kRandomOps = 13;
+  static constexpr std::size_t kRandomOps = 16;
 
   Graph graph_;
   GraphScope scope_{graph_};
