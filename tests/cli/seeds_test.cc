@@ -119,7 +119,7 @@ TEST_F(SeedsCommandTest, ACheckpointSaysHowMuchWasDrawn) {
                                         {.global_step = 3,
                                          .save_debug_info = true,
                                          .session_state = train::save_session_state(session)});
-  for (const std::string& name : {prefix, prefix + ".meta", folder_.path()}) {
+  for (const std::string& name : {prefix, prefix + ".meta", std::string(folder_.path())}) {
     const Json json = seeds_json(name);
     EXPECT_EQ(json["checkpoint"], prefix);
     EXPECT_EQ(json["step"], 3);
