@@ -34,8 +34,8 @@ template <typename T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const T x = a[i];
-    const T y = b[i];
+    const T& x = a[i];
+    const T& y = b[i];
     if (!same(x, y)) return false;
   }
   return true;
@@ -88,7 +88,7 @@ std::string text(const std::vector<T>& v) {
   constexpr std::size_t kShown = 16;
   std::string out = "[";
   for (std::size_t i = 0; i < v.size() && i < kShown; ++i) {
-    const T x = v[i];
+    const T& x = v[i];
     out += (i > 0 ? "," : "") + text(x);
   }
   return out + (v.size() > kShown ? ",...]" : "]");

@@ -149,7 +149,7 @@ void init_from_checkpoint(const std::string& prefix_or_dir,
                           std::source_location where) {
   PlaceScope place(where);
   const CheckpointReader reader(prefix_or_dir);
-  const std::string prefix = reader.prefix();
+  const std::string& prefix = reader.prefix();
   Initialization initialization(prefix, reader);
   for (const auto& [stored, target] : assignment_map) initialization.add(stored, target);
 }

@@ -176,7 +176,7 @@ class Product {
       Execution* expected = nullptr;
       if (slot.load(std::memory_order_relaxed) == nullptr &&
           slot.compare_exchange_strong(expected, execution.get(), std::memory_order_release)) {
-        execution.release();
+        static_cast<void>(execution.release());
         return;
       }
     }

@@ -52,7 +52,7 @@ struct MaxOp {
   }
   template <typename V>
   static V combine(const V& a, const V& x) {
-    return (x > a) | (x != x) ? x : a;
+    return ((x > a) | (x != x)) ? x : a;
   }
 };
 struct MinOp {
@@ -63,7 +63,7 @@ struct MinOp {
   }
   template <typename V>
   static V combine(const V& a, const V& x) {
-    return (x < a) | (x != x) ? x : a;
+    return ((x < a) | (x != x)) ? x : a;
   }
 };
 // On bytes that are 0 or 1.
