@@ -153,6 +153,7 @@ int replay_word2vec(const ReplayFlags& flags, const train::RunInfo& info) {
   std::signal(SIGTERM, on_replay_signal);
   TrainOptions options = train_options(settings, *made, last, g_stop);
   options.parent = begin;
+  options.entropy = info.entropy;
   // Its lines would stand between ours where nobody watches.
   options.print = ::isatty(STDOUT_FILENO) == 1;
   std::optional<Difference> difference;
