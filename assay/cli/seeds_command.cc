@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "assay/base/file_system.h"
 #include "assay/cli/checkpoints.h"
@@ -72,7 +75,7 @@ std::map<std::string, std::string> places_beside(const std::string& graph) {
 /// How far a node's stream was when the checkpoint was made.
 struct Drawn {
   std::optional<std::uint64_t> blocks;   ///< of four 32-bit numbers
-  std::optional<std::int64_t> elements;  ///< of a shuffled dataset, since it was initialised
+  std::optional<std::int64_t> elements;  ///< of a shuffled dataset at all its places
 };
 
 /// Where the streams of a checkpoint stand.
@@ -80,13 +83,14 @@ class Streams {
  public:
   explicit Streams(const std::string& prefix) : reader_(format::CheckpointReader::open(prefix)) {
     for (const auto& [name, unused] : reader_->entries()) {
-      // "_assay/iterator/ITERATOR|dataset/NODE/elements"
+      // "_assay/iterator/ITERATOR|dataset/NODE/elements"; "NODE#2" and so on at further places
       if (!name.starts_with(train::kReservedPrefix) || !name.ends_with(kElements)) continue;
       const auto node = name.find(kDataset);
       if (node == std::string::npos) continue;
       const auto first = node + kDataset.size();
       if (first + kElements.size() > name.size()) continue;
-      elements_[name.substr(first, name.size() - kElements.size() - first)] = name;
+      const std::string place = name.substr(first, name.size() - kElements.size() - first);
+      elements_[place.substr(0, place.find('#'))].push_back(name);
     }
   }
 
@@ -99,8 +103,14 @@ class Streams {
     }
     const auto shuffled = elements_.find(node);
     if (shuffled != elements_.end()) {
-      const std::string key = shuffled->second.substr(std::string(train::kReservedPrefix).size());
-      if (const auto count = numbers(key, 1)) drawn.elements = count->front();
+      for (const std::string& name : shuffled->second) {
+        const std::string key = name.substr(std::string(train::kReservedPrefix).size());
+        const auto count = numbers(key, 1);
+        // A file may say anything; no count that is true is so large.
+        constexpr std::int64_t kMost = std::int64_t{1} << 53;
+        if (!count || count->front() < 0 || count->front() > kMost) continue;
+        drawn.elements = std::min(drawn.elements.value_or(0) + count->front(), kMost);
+      }
     }
     return drawn;
   }
@@ -127,7 +137,7 @@ class Streams {
   }
 
   std::unique_ptr<format::CheckpointReader> reader_;
-  std::map<std::string, std::string> elements_;  // names of tensors, by node
+  std::map<std::string, std::vector<std::string>> elements_;  // names of tensors, by node
 };
 
 /// TensorFlow's ops pass over more of their stream than they use: so many blocks for each value.

@@ -31,6 +31,10 @@ class BatchDataset : public DatasetBase<BatchDataset> {
     if (size < 1) invalid_argument("batch_size must be greater than 0, got {}", size);
   }
 
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    return std::make_shared<BatchDataset>(places.of(input_), size_, drop_remainder_,
+                                          output_shapes());
+  }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
   }

@@ -3,6 +3,10 @@
 namespace assay {
 namespace {
 
+// A graph can feed one dataset to two inputs of another, again and again: its places would be more
+// than any memory holds.
+constexpr std::int64_t kMaxPlaces = 65536;
+
 const Tensor& find(const IteratorState& state, const std::string& name) {
   const auto at = state.find(name);
   if (at == state.end()) {
@@ -12,6 +16,33 @@ const Tensor& find(const IteratorState& state, const std::string& name) {
 }
 
 }  // namespace
+
+std::shared_ptr<const Dataset> Places::of(const std::shared_ptr<const Dataset>& dataset) {
+  if (++count_ > kMaxPlaces) {
+    invalid_argument(
+        "the pipeline has more than {} stages, counting one that feeds several others once for "
+        "each; at {}: give it fewer branches",
+        kMaxPlaces, dataset->label());
+  }
+  const auto* placed = dynamic_cast<const PlacedDataset*>(dataset.get());
+  std::shared_ptr<Dataset> own = placed == nullptr ? nullptr : placed->at_place(*this);
+  if (own == nullptr) return dataset;
+  const std::string& node = dataset->node_name();
+  const std::int64_t place = ++places_[node];
+  own->set_node(place == 1 ? node : node + "#" + std::to_string(place), dataset->label());
+  return own;
+}
+
+std::string saved_place(const IteratorState& state, const std::string& prefix,
+                        const std::string& name) {
+  return state.contains(prefix + name) ? prefix : prefix.substr(0, prefix.rfind('#'));
+}
+
+void initialize(IteratorResource& iterator, const std::shared_ptr<const Dataset>& dataset,
+                ResourceStore& resources) {
+  Places places(resources);
+  iterator.initialize(places.of(dataset));
+}
 
 std::int64_t scalar_input(const KernelContext& ctx, int i, const char* name) {
   const Tensor& value = ctx.input(i);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 
 #include "assay/device/dataset.h"
 #include "assay/device/kernel.h"
+#include "assay/device/resource_store.h"
 #include "assay/graph/op_def.h"
 #include "assay/graph/shape_context.h"
 
@@ -25,9 +27,50 @@ class IteratorOf : public DatasetIterator {
   std::shared_ptr<const DatasetT> dataset_;
 };
 
+class Places;
+
+/// A dataset that a pipeline may have at several places, as TensorFlow's iterators have prefixes.
+class PlacedDataset {
+ public:
+  virtual ~PlacedDataset() = default;
+  /// The same dataset at a place of its own, over inputs at theirs (Places::of()), with counters
+  /// that nobody has moved; null when it has neither inputs nor counters. Thread-safe.
+  virtual std::shared_ptr<Dataset> at_place(Places& /*places*/) const { return nullptr; }
+};
+
+/// Makes of the datasets that nodes gave, which may be the inputs of several others, a pipeline
+/// whose datasets are at one place each: what one branch draws never depends on how far another
+/// one is. Equal datasets begin equal at all their places. Not thread-safe.
+class Places {
+ public:
+  /// `resources` are those of the session that has the iterator.
+  explicit Places(ResourceStore& resources) : resources_(resources) {}
+
+  /// `dataset` and all that it is made from, at a new place. Its first place has the node's name,
+  /// the next ones "NODE#2", "NODE#3" and so on. Throws InvalidArgument beyond 65536 places.
+  std::shared_ptr<const Dataset> of(const std::shared_ptr<const Dataset>& dataset);
+  ResourceStore& resources() const { return resources_; }
+
+ private:
+  ResourceStore& resources_;
+  std::map<std::string, std::int64_t> places_;  // by node
+  std::int64_t count_ = 0;
+};
+
+/// Where `state` has the counters of the dataset that save_counters() kept under `prefix`, of which
+/// one is `name`: checkpoints of earlier versions have one place for all those of a node.
+std::string saved_place(const IteratorState& state, const std::string& prefix,
+                        const std::string& name);
+
+/// Starts `iterator` over with `dataset` at places of its own; see IteratorResource::initialize().
+void initialize(IteratorResource& iterator, const std::shared_ptr<const Dataset>& dataset,
+                ResourceStore& resources);
+
 /// A dataset whose iterators keep it alive.
 template <typename Self>
-class DatasetBase : public Dataset, public std::enable_shared_from_this<Self> {
+class DatasetBase : public Dataset,
+                    public PlacedDataset,
+                    public std::enable_shared_from_this<Self> {
  public:
   using Dataset::Dataset;
 

@@ -9,7 +9,8 @@ namespace {
 /// for.
 class OneShotIterator : public Kernel {
  public:
-  explicit OneShotIterator(const KernelInit& init) : handle_(DType::kResource, Shape{}) {
+  explicit OneShotIterator(const KernelInit& init)
+      : resources_(init.resources), handle_(DType::kResource, Shape{}) {
     std::string name = init.attr_or<std::string>("shared_name", "");
     if (name.empty()) name = init.node.name();
     auto& handle = *handle_.data<ResourceHandle>();
@@ -21,11 +22,12 @@ class OneShotIterator : public Kernel {
     handle.resource = iterator_;
   }
   void run(KernelContext& ctx) override {
-    if (!iterator_->initialized()) iterator_->initialize(dataset_of(ctx.input(0)));
+    if (!iterator_->initialized()) initialize(*iterator_, dataset_of(ctx.input(0)), *resources_);
     ctx.set_output(0, handle_);
   }
 
  private:
+  ResourceStore* resources_;
   Tensor handle_;
   std::shared_ptr<IteratorResource> iterator_;
 };

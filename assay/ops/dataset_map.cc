@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "assay/device/dataset_functions.h"
 #include "assay/graph/op_registry.h"
 #include "assay/ops/dataset_common.h"
@@ -10,12 +12,25 @@ namespace {
 /// the function gives true.
 class MappedDataset : public DatasetBase<MappedDataset> {
  public:
-  MappedDataset(std::shared_ptr<const Dataset> input, ElementTransform transform, bool filter,
-                std::vector<DType> types, std::vector<PartialShape> shapes)
+  /// `factory` made `transform` for the node of this name.
+  MappedDataset(std::shared_ptr<const Dataset> input, ElementFunctionFactory factory,
+                std::string node, ElementTransform transform, bool filter, std::vector<DType> types,
+                std::vector<PartialShape> shapes)
       : DatasetBase(std::move(types), std::move(shapes)),
         input_(std::move(input)),
+        factory_(std::move(factory)),
+        node_(std::move(node)),
         transform_(std::move(transform)),
         filter_(filter) {}
+
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    auto input = places.of(input_);
+    // The first place takes over the transform, which nobody has used; the others get new ones,
+    // equal to it: what a function draws belongs to its place.
+    auto transform = taken_.exchange(true) ? factory_(places.resources(), node_) : transform_;
+    return std::make_shared<MappedDataset>(std::move(input), factory_, node_, std::move(transform),
+                                           filter_, output_types(), output_shapes());
+  }
 
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
@@ -61,7 +76,10 @@ class MappedDataset : public DatasetBase<MappedDataset> {
   };
 
   std::shared_ptr<const Dataset> input_;
+  ElementFunctionFactory factory_;
+  std::string node_;
   ElementTransform transform_;
+  mutable std::atomic<bool> taken_{false};
   bool filter_;
 };
 
@@ -79,8 +97,8 @@ class MapKernel : public DatasetKernel {
 
  private:
   std::shared_ptr<Dataset> make(KernelContext& ctx) override {
-    return std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_(resources_, node_),
-                                           filter_, types_, shapes_);
+    return std::make_shared<MappedDataset>(dataset_of(ctx.input(0)), factory_, node_,
+                                           factory_(resources_, node_), filter_, types_, shapes_);
   }
 
   ResourceStore& resources_;

@@ -49,6 +49,9 @@ class PrefetchDataset : public DatasetBase<PrefetchDataset> {
     if (buffer_size < -1) invalid_argument("buffer_size must be at least -1, got {}", buffer_size);
   }
 
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    return std::make_shared<PrefetchDataset>(places.of(input_), buffer_size_);
+  }
   std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return buffer_size_ == 0 ? input_->make_iterator() : std::make_unique<Iterator>(self());

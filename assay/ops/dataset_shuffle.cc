@@ -51,12 +51,18 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
       invalid_argument("buffer_size must be greater than 0, got {}", buffer_size);
   }
 
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    auto input = places.of(input_);
+    std::lock_guard lock(mutex_);
+    return std::make_shared<ShuffleDataset>(std::move(input), buffer_size_, seed_, seed2_,
+                                            reshuffle_);
+  }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     std::lock_guard lock(mutex_);
     std::int64_t seed = seed_;
     std::int64_t seed2 = seed2_;
     if (reshuffle_) {
-      // Each pass has seeds of its own, taken from the dataset's stream.
+      // Each pass has seeds of its own, taken from the stream of the dataset at this place.
       seed = seeds_.next();
       seed2 = seeds_.next();
     }
@@ -72,12 +78,13 @@ class ShuffleDataset : public DatasetBase<ShuffleDataset> {
   }
   void restore_counters(const IteratorState& state, const std::string& prefix) const override {
     if (asks_for_new_streams(state)) return;
+    const std::string place = saved_place(state, prefix, "/seed");
     std::lock_guard lock(mutex_);
-    seed_ = restore_int(state, prefix + "/seed");
-    seed2_ = restore_int(state, prefix + "/seed2");
-    seeds_.reset(seed_, seed2_, restore_count(state, prefix + "/drawn"));
+    seed_ = restore_int(state, place + "/seed");
+    seed2_ = restore_int(state, place + "/seed2");
+    seeds_.reset(seed_, seed2_, restore_count(state, place + "/drawn"));
     // Checkpoints of earlier versions do not have it.
-    const std::string elements = prefix + "/elements";
+    const std::string elements = place + "/elements";
     if (state.contains(elements)) elements_ = restore_count(state, elements);
   }
 

@@ -7,34 +7,39 @@
 namespace assay {
 namespace {
 
-/// A dataset made from one other.
+/// A dataset made from one other and a count.
 template <typename Self>
-class UnaryDataset : public DatasetBase<Self> {
+class CountedDataset : public DatasetBase<Self> {
  public:
-  explicit UnaryDataset(std::shared_ptr<const Dataset> input)
+  CountedDataset(std::shared_ptr<const Dataset> input, std::int64_t count)
       : DatasetBase<Self>(input->output_types(), input->output_shapes()),
-        input_(std::move(input)) {}
+        input_(std::move(input)),
+        count_(count) {}
 
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    return std::make_shared<Self>(places.of(input_), count_);
+  }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<typename Self::Iterator>(this->self());
   }
   const Dataset& input() const { return *input_; }
+  std::int64_t count() const { return count_; }
   std::vector<const Dataset*> inputs() const override { return {input_.get()}; }
 
  private:
   std::shared_ptr<const Dataset> input_;
+  std::int64_t count_;
 };
 
-class RepeatDataset : public UnaryDataset<RepeatDataset> {
+class RepeatDataset : public CountedDataset<RepeatDataset> {
  public:
-  RepeatDataset(std::shared_ptr<const Dataset> input, std::int64_t count)
-      : UnaryDataset(std::move(input)), count_(count) {}
+  using CountedDataset::CountedDataset;
 
   class Iterator : public IteratorOf<RepeatDataset> {
    public:
     using IteratorOf::IteratorOf;
     bool next(std::vector<Tensor>& out) override {
-      const std::int64_t count = dataset().count_;
+      const std::int64_t count = dataset().count();
       while (count < 0 || passes_ < count) {
         const bool fresh = input_ == nullptr;
         if (fresh) input_ = dataset().input().make_iterator();
@@ -59,22 +64,18 @@ class RepeatDataset : public UnaryDataset<RepeatDataset> {
     std::int64_t passes_ = 0;
     std::unique_ptr<DatasetIterator> input_;
   };
-
- private:
-  std::int64_t count_;
 };
 
-class TakeDataset : public UnaryDataset<TakeDataset> {
+class TakeDataset : public CountedDataset<TakeDataset> {
  public:
-  TakeDataset(std::shared_ptr<const Dataset> input, std::int64_t count)
-      : UnaryDataset(std::move(input)), count_(count) {}
+  using CountedDataset::CountedDataset;
 
   class Iterator : public IteratorOf<TakeDataset> {
    public:
     explicit Iterator(std::shared_ptr<const TakeDataset> owner)
         : IteratorOf(std::move(owner)), input_(dataset().input().make_iterator()) {}
     bool next(std::vector<Tensor>& out) override {
-      const std::int64_t count = dataset().count_;
+      const std::int64_t count = dataset().count();
       if (input_ != nullptr && (count < 0 || taken_ < count) && input_->next(out)) {
         if (count >= 0) ++taken_;
         return true;
@@ -95,23 +96,19 @@ class TakeDataset : public UnaryDataset<TakeDataset> {
     std::int64_t taken_ = 0;
     std::unique_ptr<DatasetIterator> input_;
   };
-
- private:
-  std::int64_t count_;
 };
 
-class SkipDataset : public UnaryDataset<SkipDataset> {
+class SkipDataset : public CountedDataset<SkipDataset> {
  public:
-  SkipDataset(std::shared_ptr<const Dataset> input, std::int64_t count)
-      : UnaryDataset(std::move(input)), count_(count) {}
+  using CountedDataset::CountedDataset;
 
   class Iterator : public IteratorOf<SkipDataset> {
    public:
     explicit Iterator(std::shared_ptr<const SkipDataset> owner)
         : IteratorOf(std::move(owner)), input_(dataset().input().make_iterator()) {}
     bool next(std::vector<Tensor>& out) override {
-      if (dataset().count_ < 0) return false;
-      for (; input_ != nullptr && skipped_ < dataset().count_; ++skipped_) {
+      if (dataset().count() < 0) return false;
+      for (; input_ != nullptr && skipped_ < dataset().count(); ++skipped_) {
         if (!input_->next(out)) input_ = nullptr;
       }
       if (input_ != nullptr && input_->next(out)) return true;
@@ -131,9 +128,6 @@ class SkipDataset : public UnaryDataset<SkipDataset> {
     std::int64_t skipped_ = 0;
     std::unique_ptr<DatasetIterator> input_;
   };
-
- private:
-  std::int64_t count_;
 };
 
 class ZipDataset : public DatasetBase<ZipDataset> {
@@ -142,6 +136,11 @@ class ZipDataset : public DatasetBase<ZipDataset> {
              std::vector<PartialShape> shapes)
       : DatasetBase(std::move(types), std::move(shapes)), inputs_(std::move(inputs)) {}
 
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    std::vector<std::shared_ptr<const Dataset>> placed;
+    for (const auto& input : inputs_) placed.push_back(places.of(input));
+    return std::make_shared<ZipDataset>(std::move(placed), output_types(), output_shapes());
+  }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
   }
@@ -209,6 +208,13 @@ class ConcatenateDataset : public DatasetBase<ConcatenateDataset> {
     }
   }
 
+  std::shared_ptr<Dataset> at_place(Places& places) const override {
+    // In this order, which that of a call's arguments need not be.
+    auto first = places.of(inputs_[0]);
+    auto second = places.of(inputs_[1]);
+    return std::make_shared<ConcatenateDataset>(std::move(first), std::move(second),
+                                                output_shapes());
+  }
   std::unique_ptr<DatasetIterator> make_iterator() const override {
     return std::make_unique<Iterator>(self());
   }

@@ -1,7 +1,7 @@
-#include "assay/device/dataset.h"
 #include "assay/device/kernel.h"
 #include "assay/graph/op_registry.h"
 #include "assay/graph/shape_context.h"
+#include "assay/ops/dataset_common.h"
 #include "assay/ops/manifest.h"
 
 namespace assay {
@@ -37,9 +37,18 @@ class Iterator : public Kernel {
   Tensor handle_;
 };
 
-void make_iterator(KernelContext& ctx) {
-  ctx.resource<IteratorResource>(1).initialize(dataset_of(ctx.input(0)));
-}
+class MakeIterator : public Kernel {
+ public:
+  explicit MakeIterator(const KernelInit& init) : resources_(init.resources) {}
+  void run(KernelContext& ctx) override {
+    // An iterator there is only with a session's resources.
+    auto& iterator = ctx.resource<IteratorResource>(1);
+    initialize(iterator, dataset_of(ctx.input(0)), *resources_);
+  }
+
+ private:
+  ResourceStore* resources_;
+};
 
 /// Programs with effects run alone, so the element may live in the kernel between calls and its
 /// vector is not allocated anew.
@@ -96,7 +105,7 @@ void register_iterator(OpRegistry& registry) {
                 .effect = Effect::kWrites,
                 .shape = shapes::no_output,
                 .not_differentiable = true,
-                .kernels = {{DType::kInvalid, function_kernel<make_iterator>}}});
+                .kernels = {{DType::kInvalid, make_kernel<MakeIterator>}}});
   registry.add(get_next_spec("IteratorGetNext"));
   registry.add(get_next_spec("IteratorGetNextSync"));
 }

@@ -138,6 +138,23 @@ TEST_F(SeedsCommandTest, ACheckpointSaysHowMuchWasDrawn) {
   EXPECT_THAT(f.out, HasSubstr("6 values\n"));
 }
 
+TEST_F(SeedsCommandTest, ElementsOfAShuffleAreThoseOfAllItsPlaces) {
+  const data::Dataset shuffled = data::Dataset::range(9).shuffle(4);
+  const auto iterator =
+      data::Dataset::zip({shuffled, shuffled.batch(2)}).make_initializable_iterator();
+  const auto next = iterator.get_next();
+  const Variable w = get_variable("w", {2});
+  Session session({.entropy = 7});
+  session.run(w.initializer());
+  session.run(iterator.initializer());
+  for (int i = 0; i < 3; ++i) session.run(next);
+  train::Saver saver;
+  const std::string prefix =
+      saver.save(session, path("places"),
+                 {.global_step = 3, .session_state = train::save_session_state(session)});
+  EXPECT_EQ(op(seeds_json(prefix), "ShuffleDataset")["drawn"]["elements"], 3 + 3 * 2);
+}
+
 TEST_F(SeedsCommandTest, ARunOfWord2vec) {
   std::ofstream text(path("text.txt"));
   for (int i = 0; i < 2000; ++i) text << static_cast<char>('a' + i * i % 23 % 7) << i % 3 << "x ";
