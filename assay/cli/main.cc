@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <string>
 #include <vector>
@@ -68,7 +70,13 @@ int run(int argc, char** argv) {
     return report(fmt::format("{} (see {} --help)", error.what(), name), kExitUsage);
   }
   try {
-    return action();
+    const int code = action();
+    // What is left in the buffer may find the disk full; nobody would hear of it later.
+    if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && code == 0) {
+      return report(fmt::format("cannot write to standard output: {}", std::strerror(errno)),
+                    kExitFailure);
+    }
+    return code;
   } catch (const UsageError& error) {
     return report(error.what(), kExitUsage);
   } catch (const Error& error) {
