@@ -1,19 +1,20 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "assay/base/file_system.h"
 #include "assay/cli/checkpoints.h"
 #include "assay/cli/commands.h"
+#include "assay/cli/seeds.h"
 #include "assay/device/entropy.h"
+#include "assay/format/bundle_reader.h"
 #include "assay/format/checkpoint_reader.h"
+#include "assay/format/table_reader.h"
 #include "assay/graph/debug_info.h"
+#include "assay/graph/graph_def.h"
 #include "assay/graph/graph_files.h"
 #include "assay/graph/random_nodes.h"
 #include "assay/train/checkpoint_listing.h"
@@ -32,6 +33,32 @@ struct Source {
   bool is_run = false;
 };
 
+/// Whether a file is a checkpoint or one of its files. Nothing but its end tells a V1 checkpoint
+/// from a graph: it is a table.
+bool is_of_checkpoint(const std::string& path) {
+  if (checkpoint_prefix_of(path) != path || format::BundleReader::exists(path)) return true;
+  try {
+    format::TableReader(posix_file_system().open_read(path));
+    return true;
+  } catch (const Error& e) {
+    if (e.code() != Code::kDataLoss) throw;
+    return false;
+  }
+}
+
+/// The checkpoint that `path` stands for; says what else may be named when there is none.
+std::string checkpoint_named(const std::string& path) {
+  try {
+    return checkpoint_prefix_of(path);
+  } catch (const Error& e) {
+    if (e.code() != Code::kNotFound) throw;
+    fail(Code::kNotFound,
+         "{}; give a graph's file (.pb, .pbtxt, .meta), a SavedModel, a checkpoint's prefix or a "
+         "run folder",
+         e.message());
+  }
+}
+
 Source find_source(const std::string& path) {
   FileSystem& files = posix_file_system();
   const auto info = files.stat(path);
@@ -41,10 +68,6 @@ Source find_source(const std::string& path) {
       if (files.exists(model)) return {.path = path, .graph = model};
     }
   }
-  const bool is_graph_file = info && !info->is_directory && !path.ends_with(".meta");
-  if (is_graph_file && !format::CheckpointReader::exists(path)) {
-    return {.path = path, .graph = path};
-  }
   Source source{.path = path, .is_run = train::is_run_dir(path)};
   if (info && !info->is_directory && path.ends_with(".meta")) {
     source.graph = path;
@@ -52,10 +75,11 @@ Source find_source(const std::string& path) {
     if (format::CheckpointReader::exists(prefix)) source.checkpoint = prefix;
     return source;
   }
+  if (info && !info->is_directory && !is_of_checkpoint(path)) return {.path = path, .graph = path};
   if (!info && !format::CheckpointReader::exists(path)) {
     fail(Code::kNotFound, "there is no graph, run folder or checkpoint '{}'", path);
   }
-  source.checkpoint = checkpoint_prefix_of(path);
+  source.checkpoint = checkpoint_named(path);
   source.graph = train::meta_graph_filename(source.checkpoint);
   if (!files.exists(source.graph)) {
     fail(Code::kNotFound,
@@ -71,74 +95,6 @@ std::map<std::string, std::string> places_beside(const std::string& graph) {
   if (path == graph || !posix_file_system().exists(path)) return {};
   return places_of(read_debug_info(path));
 }
-
-/// How far a node's stream was when the checkpoint was made.
-struct Drawn {
-  std::optional<std::uint64_t> blocks;   ///< of four 32-bit numbers
-  std::optional<std::int64_t> elements;  ///< of a shuffled dataset at all its places
-};
-
-/// Where the streams of a checkpoint stand.
-class Streams {
- public:
-  explicit Streams(const std::string& prefix) : reader_(format::CheckpointReader::open(prefix)) {
-    for (const auto& [name, unused] : reader_->entries()) {
-      // "_assay/iterator/ITERATOR|dataset/NODE/elements"; "NODE#2" and so on at further places
-      if (!name.starts_with(train::kReservedPrefix) || !name.ends_with(kElements)) continue;
-      const auto node = name.find(kDataset);
-      if (node == std::string::npos) continue;
-      const auto first = node + kDataset.size();
-      if (first + kElements.size() > name.size()) continue;
-      const std::string place = name.substr(first, name.size() - kElements.size() - first);
-      elements_[place.substr(0, place.find('#'))].push_back(name);
-    }
-  }
-
-  Drawn of(const std::string& node) const {
-    Drawn drawn;
-    if (const auto stream = numbers("random/" + node, 6)) {
-      // The counter's lower half; the upper one and the key say which stream it is.
-      const auto word = [&](std::size_t i) { return static_cast<std::uint32_t>((*stream)[i]); };
-      drawn.blocks = word(0) | (std::uint64_t{word(1)} << 32);
-    }
-    const auto shuffled = elements_.find(node);
-    if (shuffled != elements_.end()) {
-      for (const std::string& name : shuffled->second) {
-        const std::string key = name.substr(std::string(train::kReservedPrefix).size());
-        const auto count = numbers(key, 1);
-        // A file may say anything; no count that is true is so large.
-        constexpr std::int64_t kMost = std::int64_t{1} << 53;
-        if (!count || count->front() < 0 || count->front() > kMost) continue;
-        drawn.elements = std::min(drawn.elements.value_or(0) + count->front(), kMost);
-      }
-    }
-    return drawn;
-  }
-  std::optional<std::uint64_t> entropy() const {
-    const auto bits = numbers("entropy", 1);
-    if (!bits) return std::nullopt;
-    return static_cast<std::uint64_t>(bits->front());
-  }
-
- private:
-  static constexpr std::string_view kDataset = "|dataset/";
-  static constexpr std::string_view kElements = "/elements";
-
-  /// So many int64 under this name; nothing when there is no such tensor.
-  std::optional<std::vector<std::int64_t>> numbers(const std::string& name,
-                                                   std::int64_t count) const {
-    const std::string full = train::kReservedPrefix + name;
-    const format::CheckpointEntry* entry = reader_->find(full);
-    if (entry == nullptr || entry->dtype != DType::kInt64 || !entry->slices.empty() ||
-        entry->shape.num_elements() != count) {
-      return std::nullopt;
-    }
-    return reader_->read(full).to_vector<std::int64_t>();
-  }
-
-  std::unique_ptr<format::CheckpointReader> reader_;
-  std::map<std::string, std::vector<std::string>> elements_;  // names of tensors, by node
-};
 
 /// TensorFlow's ops pass over more of their stream than they use: so many blocks for each value.
 /// 0 where it is not so simple.
@@ -168,32 +124,51 @@ const char* origin_str(SeedOrigin origin) {
   return "computed";
 }
 
-Json describe_op(const RandomNode& random, const std::map<std::string, std::string>& places,
-                 const Streams* streams) {
-  const Node& node = *random.node;
-  Json op = {{"name", node.name()},
-             {"op", node.op()},
-             {"seed", nullptr},
-             {"seed2", nullptr},
-             {"from", origin_str(random.origin)},
-             {"place", nullptr},
-             {"drawn", nullptr}};
-  if (random.seeds) {
-    op["seed"] = random.seeds->first;
-    op["seed2"] = random.seeds->second;
+/// An op without what only some of them have.
+Json op_json(const std::string& name, const std::string& op, const std::string& from,
+             const std::optional<std::pair<std::int64_t, std::int64_t>>& seeds) {
+  Json json = {{"name", name}, {"op", nullptr},    {"seed", nullptr}, {"seed2", nullptr},
+               {"from", from}, {"place", nullptr}, {"drawn", nullptr}};
+  if (!op.empty()) json["op"] = op;
+  if (seeds) {
+    json["seed"] = seeds->first;
+    json["seed2"] = seeds->second;
   }
-  const auto place = places.find(node.name());
-  if (place != places.end()) op["place"] = place->second;
-  if (streams == nullptr) return op;
-  const Drawn drawn = streams->of(node.name());
+  return json;
+}
+
+/// What a stream has drawn, in blocks and, where a value takes `each` of them, in values.
+Json drawn_json(const Drawn& drawn, std::uint64_t each) {
   Json counts = Json::object();
   if (drawn.blocks) {
     counts["blocks"] = *drawn.blocks;
-    const std::uint64_t each = blocks_a_value(node);
     if (each != 0) counts["values"] = *drawn.blocks / each;
   }
   if (drawn.elements) counts["elements"] = *drawn.elements;
-  if (!counts.empty()) op["drawn"] = std::move(counts);
+  return counts.empty() ? Json() : counts;
+}
+
+using Places = std::map<std::string, std::string>;
+
+Json describe_op(const RandomNode& random, const Places& places, const Streams* streams) {
+  const Node& node = *random.node;
+  // The constant seeds of a stateless op were given for it.
+  const bool given = random.seeds && random.origin == SeedOrigin::kInput;
+  Json op = op_json(node.name(), node.op(), origin_str(given ? SeedOrigin::kOpSeed : random.origin),
+                    random.seeds);
+  const auto place = places.find(node.name());
+  if (place != places.end()) op["place"] = place->second;
+  if (streams != nullptr) op["drawn"] = drawn_json(streams->of(node.name()), blocks_a_value(node));
+  return op;
+}
+
+Json describe_op(const FunctionOp& inner, const Places& places, const Drawn& drawn) {
+  Json op = op_json(inner.name, inner.op, inner.from, inner.seeds);
+  auto place = places.find(inner.name);
+  // As TensorFlow names the nodes of functions there.
+  if (place == places.end()) place = places.find(inner.node + "@" + inner.function);
+  if (place != places.end()) op["place"] = place->second;
+  op["drawn"] = drawn_json(drawn, 0);
   return op;
 }
 
@@ -224,7 +199,8 @@ void print_seeds(const Json& d) {
   table.add({"name", "op", "seed", "seed2", "from", "place", "drawn"});
   for (const Json& op : ops) {
     const bool unseeded = op["from"] == origin_str(SeedOrigin::kEntropy);
-    table.add({printable(op["name"].get<std::string>()), printable(op["op"].get<std::string>()),
+    table.add({printable(op["name"].get<std::string>()),
+               op["op"].is_null() ? "-" : printable(op["op"].get<std::string>()),
                unseeded ? "-" : number(op["seed"]), unseeded ? "-" : number(op["seed2"]),
                op["from"].get<std::string>(),
                op["place"].is_null() ? "-" : printable(op["place"].get<std::string>()),
@@ -239,12 +215,20 @@ int seeds(const std::string& path, bool json) {
   Graph graph;
   import_graph_def(file.meta.graph_def(), graph, {.source = source.graph});
   std::optional<Streams> streams;
-  if (!source.checkpoint.empty()) streams.emplace(source.checkpoint);
+  if (!source.checkpoint.empty()) streams.emplace(source.checkpoint, graph);
   const auto places = places_beside(source.graph);
 
   Json ops = Json::array();
   for (const RandomNode& random : random_nodes(graph)) {
     ops.push_back(describe_op(random, places, streams ? &*streams : nullptr));
+  }
+  for (const FunctionOp& inner : random_ops_of(function_library(graph), graph.registry())) {
+    ops.push_back(describe_op(inner, places, Drawn{}));
+  }
+  if (streams) {
+    for (const auto& [name, inner] : streams->in_functions()) {
+      ops.push_back(describe_op(inner.first, places, inner.second));
+    }
   }
   std::optional<std::uint64_t> entropy;
   if (source.is_run) entropy = train::read_run_info(path).entropy;

@@ -40,6 +40,19 @@ std::optional<std::int64_t> known_number(const Output& tensor) {
   return std::nullopt;
 }
 
+/// The constant seeds of a stateless op.
+std::optional<std::pair<std::int64_t, std::int64_t>> both_seeds(const Output& tensor) {
+  const Tensor value = constant_value(tensor);
+  if (!value.defined() || value.num_elements() != 2) return std::nullopt;
+  if (value.dtype() == DType::kInt64) {
+    const auto* seeds = value.data<std::int64_t>();
+    return std::pair{seeds[0], seeds[1]};
+  }
+  if (value.dtype() != DType::kInt32) return std::nullopt;
+  const auto* seeds = value.data<std::int32_t>();
+  return std::pair<std::int64_t, std::int64_t>{seeds[0], seeds[1]};
+}
+
 /// The seeds that a dataset op reads. What makes the second one is, as in TensorFlow, a node that
 /// puts another number in the place of two zeros.
 std::optional<std::pair<std::int64_t, std::int64_t>> seeds_read(const Output& first,
@@ -111,6 +124,11 @@ std::vector<RandomNode> random_nodes(const Graph& graph) {
       found.seeds = seeds_read(node->input(first), node->input(second));
     } else if (first < 0) {
       found.seeds = {node->attr<std::int64_t>("seed"), node->attr<std::int64_t>("seed2")};
+    } else {
+      // No seed of the graph reaches a stateless op, so its origin stays as it is.
+      found.seeds = both_seeds(node->input(first));
+      all.push_back(found);
+      continue;
     }
     if (found.seeds) found.origin = origin_of(*node, found.seeds->first, found.seeds->second);
     all.push_back(found);
