@@ -22,7 +22,7 @@ class Entropy : public Resource {
   Entropy(std::shared_ptr<Entropy> outer, std::string name)
       : outer_(std::move(outer)), name_(std::move(name)) {}
 
-  std::uint64_t bits();
+  std::uint64_t bits();  ///< drawn now when there are none; from then on they count as used
   /// The bits when somebody has asked for them: what a checkpoint keeps, so that those of equal
   /// runs with seeds are equal. Nothing for those that follow from another session's.
   std::optional<std::uint64_t> used() const;

@@ -14,11 +14,11 @@ enum class SeedPolicy {
 
 /// That of the graph; by_count when none was set.
 SeedPolicy seed_policy(const Graph& graph);
-void set_seed_policy(Graph& graph, SeedPolicy policy);
+void set_seed_policy(Graph& graph, SeedPolicy policy);  ///< for ops made from now on
 
 /// What stands before the names of this graph where SeedPolicy::by_name takes full names: the node
 /// that runs it and a slash when it is a function's, else "".
 std::string seed_scope(const Graph& graph);
-void set_seed_scope(Graph& graph, std::string scope);
+void set_seed_scope(Graph& graph, std::string scope);  ///< to be called before the first op
 
 }  // namespace assay
