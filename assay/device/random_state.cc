@@ -70,14 +70,47 @@ void restore_entropy(ResourceStore& resources, const Tensor& state) {
   const auto entropy = session_entropy(resources);
   entropy->set(static_cast<std::uint64_t>(*state.data<std::int64_t>()));
   entropy->bits();  // used there, so of the state to come as well
-  // Those that ran before, with the entropy that was there before.
+}
+
+/// Where a stream began: what is drawn moves the lower half of its counter only.
+Philox start_of(const Philox& stream) {
+  return Philox(Philox::Block{0, 0, stream.counter()[2], stream.counter()[3]}, stream.key());
+}
+
+/// What ran in the session before, as if it had not.
+void begin_streams_anew(ResourceStore& resources) {
   const std::string streams = random_resource_name("");
   for (const std::string& name : resources.names()) {
     if (!name.starts_with(streams)) continue;
     const auto stream = resources.find<RandomResource>(name);
-    if (stream == nullptr || !stream->unseeded()) continue;
-    stream->philox().set_state(entropy->stream(name.substr(streams.size())));
+    if (stream == nullptr) continue;
+    stream->philox().set_state(stream->unseeded()
+                                   ? session_entropy(resources)->stream(name.substr(streams.size()))
+                                   : start_of(stream->philox().state()));
   }
+}
+
+/// The same of what samplers learned.
+void forget_weights(ResourceStore& resources) {
+  for (const std::string& name : resources.names()) {
+    if (!name.starts_with(unigram_resource_name(""))) continue;
+    const auto learned = resources.find<UnigramWeights>(name);
+    if (learned == nullptr) continue;
+    const std::vector<std::int32_t> ones(static_cast<std::size_t>(learned->range()), 1);
+    learned->set_weights(ones.data());
+  }
+}
+
+void restore_stream(ResourceStore& resources, const std::string& node, const Tensor& state,
+                    bool has_entropy) {
+  const Philox stream = stream_of(node, state);
+  const bool unseeded = has_entropy && session_entropy(resources)->stream(node) == start_of(stream);
+  resources
+      .get_or_create<RandomResource>(
+          random_resource_name(node),
+          [&] { return std::make_shared<RandomResource>(stream, unseeded); })
+      ->philox()
+      .set_state(stream);
 }
 
 }  // namespace
@@ -128,23 +161,21 @@ void save_random_state(const ResourceStore& resources, std::map<std::string, Ten
 
 void restore_random_state(ResourceStore& resources, const std::map<std::string, Tensor>& state,
                           const std::string& prefix) {
-  // First: the streams in `state` are further on than those that follow from it.
-  const auto saved = state.find(fmt::format("{}{}", prefix, kEntropy));
-  if (saved != state.end() && !asks_for_new_streams(state)) {
-    restore_entropy(resources, saved->second);
+  const bool new_streams = asks_for_new_streams(state);
+  const auto entropy = state.find(fmt::format("{}{}", prefix, kEntropy));
+  const bool has_entropy = entropy != state.end();
+  if (!new_streams) {
+    // First: the streams in `state` are further on than those that follow from it.
+    if (has_entropy) restore_entropy(resources, entropy->second);
+    begin_streams_anew(resources);
   }
+  forget_weights(resources);
   for (auto at = state.lower_bound(prefix); at != state.end() && at->first.starts_with(prefix);
        ++at) {
     const std::string_view key = std::string_view(at->first).substr(prefix.size());
     if (key.starts_with(kRandom)) {
-      if (asks_for_new_streams(state)) continue;
-      const std::string node(key.substr(kRandom.size()));
-      const Philox stream = stream_of(node, at->second);
-      resources
-          .get_or_create<RandomResource>(random_resource_name(node),
-                                         [&] { return std::make_shared<RandomResource>(stream); })
-          ->philox()
-          .set_state(stream);
+      if (new_streams) continue;
+      restore_stream(resources, std::string(key.substr(kRandom.size())), at->second, has_entropy);
     } else if (key.starts_with(kUnigram)) {
       restore_weights(resources, std::string(key.substr(kUnigram.size())), at->second);
     }

@@ -43,8 +43,9 @@ std::shared_ptr<RandomResource> unseeded_random_state(ResourceStore& resources,
 /// "entropy". REQUIRES: no run that draws is under way.
 void save_random_state(const ResourceStore& resources, std::map<std::string, Tensor>& state,
                        const std::string& prefix);
-/// Takes over what is under `prefix` in `state`, whether its nodes have run before or not. Streams
-/// without a seed that `state` does not have begin anew from its entropy. Of a state that
+/// Takes over what is under `prefix` in `state`, whether its nodes have run before or not. What
+/// `state` does not have begins anew: seeded streams where their seeds say, others as its entropy
+/// says, or the session's own when it has none; samplers have learned nothing. Of a state that
 /// asks_for_new_streams(), only what samplers have learned is taken. Throws DataLoss for what is no
 /// such state.
 void restore_random_state(ResourceStore& resources, const std::map<std::string, Tensor>& state,
