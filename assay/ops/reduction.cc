@@ -120,7 +120,8 @@ void mean_gradient(GradientContext& g) {
   const std::int64_t out = g.output(0).shape().num_elements();
   Output count;
   if (in >= 0 && out >= 0) {
-    count = g.scalar(static_cast<double>(in / std::max<std::int64_t>(1, out)), dtype);
+    const std::int64_t of_each = in / std::max<std::int64_t>(1, out);
+    count = g.scalar(static_cast<double>(of_each), dtype);
   } else {
     const Output first = g.ints({0});
     const Output elements = g.op("Prod", {g.op("Shape", {g.input(0)}), first});
