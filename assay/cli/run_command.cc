@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "assay/base/file_system.h"
 #include "assay/cli/commands.h"
+#include "assay/device/entropy.h"
 #include "assay/format/npy.h"
 #include "assay/graph/graph_def.h"
 #include "assay/graph/graph_files.h"
@@ -26,6 +28,7 @@ struct RunFlags {
   std::vector<std::string> targets;
   std::int64_t repeat = 0;  // 0: not given
   int threads = 0;
+  std::optional<std::uint64_t> entropy;
   bool stats = false;
   std::string out;
 };
@@ -203,7 +206,7 @@ int run_graph(const RunFlags& flags) {
   std::vector<Node*> inits;
   for (const std::string& name : flags.init) inits.push_back(node_named(graph, name));
 
-  Session session({.graph = &graph, .threads = flags.threads});
+  Session session({.graph = &graph, .threads = flags.threads, .entropy = flags.entropy});
   if (!inits.empty()) with_hint([&] { session.run(feeds, {}, inits); });
   if (fetches.empty() && targets.empty()) return 0;
 
@@ -243,6 +246,17 @@ int run_graph(const RunFlags& flags) {
   return 0;
 }
 
+/// "0xc0ffee", as the log writes it, or a whole number.
+std::uint64_t entropy_of(const std::string& text) {
+  if (const auto bits = parse_entropy(text)) return *bits;
+  std::uint64_t bits = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, bits);
+  if (error == std::errc() && stop == end) return bits;
+  throw UsageError(fmt::format(
+      "--entropy: expected up to 16 digits after 0x or a whole number below 2^64, got '{}'", text));
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Action& action) {
@@ -271,6 +285,11 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--threads", flags->threads, "Threads for arithmetic [one a processor]")
       ->type_name("N")
       ->check(whole_number(1, 4096));
+  command
+      ->add_option("--entropy",
+                   "What random ops without a seed draw from, as a run before told it [drawn]")
+      ->type_name("0x...|N")
+      ->each([flags](const std::string& text) { flags->entropy = entropy_of(text); });
   command->add_flag("--stats", flags->stats, "Print how long runs took instead of values");
   command->add_option("--out", flags->out, "Folder for what was fetched, as .npy files")
       ->type_name("DIR");

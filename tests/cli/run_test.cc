@@ -98,6 +98,40 @@ TEST_F(RunTest, RepeatsPrintEachRunsScalarsOrTheStatistics) {
       << f.out;
 }
 
+TEST_F(RunTest, EntropyThatWasToldGivesTheSameNumbersAgain) {
+  write("random.pbtxt", R"(
+node { name: "shape" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+       attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 3 } } } }
+node { name: "vector" op: "Reshape" input: "shape" input: "one" attr { key: "T" value { type: DT_INT32 } }
+       attr { key: "Tshape" value { type: DT_INT32 } } }
+node { name: "one" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+       attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { dim { size: 1 } }
+                                            int_val: 1 } } } }
+node { name: "u" op: "RandomUniform" input: "vector" attr { key: "T" value { type: DT_INT32 } }
+       attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "seed" value { i: 0 } }
+       attr { key: "seed2" value { i: 0 } } }
+versions { producer: 134 }
+)");
+  const auto draw = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"run", path("random.pbtxt"), "--fetch", "u"});
+    return assay(more);
+  };
+  const Finished first = draw({});
+  ASSERT_EQ(first.code, 0) << first.err;
+  std::smatch told;
+  ASSERT_TRUE(std::regex_search(first.err, told, std::regex("entropy (0x[0-9a-f]{16})\n")));
+  const Finished again = draw({"--entropy", told[1]});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, first.out);
+  EXPECT_EQ(again.err, "");
+  EXPECT_NE(draw({}).out, first.out);
+  EXPECT_EQ(draw({"--entropy", "255"}).out, draw({"--entropy", "0xff"}).out);
+  EXPECT_EQ(draw({"--entropy", "18446744073709551615"}).code, 0);
+  for (const char* wrong : {"x", "-1", "0x", "0x12345678123456781", "18446744073709551616", ""}) {
+    expect_one_line(draw({"--entropy", wrong}), 2);
+  }
+}
+
 TEST_F(RunTest, UnknownOpsMatterOnlyWhereNeeded) {
   const Finished f = run({"--feed", "x=1", "--fetch", "needs_strange"});
   expect_one_line(f, 1);
