@@ -71,8 +71,13 @@ void check_usage(const Word2vecFlags& flags) {
   }
 }
 
+/// Where no --epochs are given.
+std::int64_t steps_asked(const Word2vecFlags& flags) {
+  return flags.steps > 0 ? flags.steps : kDefaultSteps;
+}
+
 std::int64_t steps_of(const Word2vecFlags& flags, const word2vec::SkipGramPairs& pairs) {
-  if (flags.epochs == 0) return flags.steps > 0 ? flags.steps : kDefaultSteps;
+  if (flags.epochs == 0) return steps_asked(flags);
   std::int64_t all = 0;
   for (std::int64_t pass = 0; pass < flags.epochs; ++pass) all += pairs.pairs_in_pass(pass);
   return std::max<std::int64_t>(1, all / flags.model.batch);
@@ -130,8 +135,10 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   if (info.parent) {
-    say(fmt::format("Forking {} at step {} into {}", info.parent->run, info.parent->step,
-                    flags.run));
+    say(fmt::format("Forking {} at step {} into {}, to train {}", info.parent->run,
+                    info.parent->step, flags.run,
+                    flags.epochs > 0 ? fmt::format("up to pass {} over the text", flags.epochs)
+                                     : fmt::format("up to step {}", steps_asked(flags))));
     if (flags.reseed) say(fmt::format("New random streams: seed {}", flags.model.seed));
   }
   say(fmt::format("Reading {}", fmt::join(flags.text, " ")));
@@ -199,6 +206,10 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
 void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command_line) {
   CLI::App* train = app.add_subcommand("train", "Train a model; the same command resumes it");
   train->require_subcommand(1);
+  train->footer(
+      "assay train --fork RUN needs no model: it begins a new run with the newest checkpoint of "
+      "RUN,\n"
+      "of RUN's model (assay train word2vec --help lists the flags).");
   CLI::App* command = train->add_subcommand(
       "word2vec",
       "Train word vectors: skip-gram with noise-contrastive estimation.\n"
@@ -215,11 +226,13 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       ->type_name("DIR");
   command
       ->add_option("--fork", flags->fork,
-                   "Begin with the newest sound checkpoint of this run, and with its flags; "
-                   "--lr, --batch and --sampled may differ")
+                   "Begin with the newest sound checkpoint of this run, and with its text, sizes, "
+                   "--lr and --seed; --lr, --batch and --sampled may differ")
       ->type_name("RUN");
   auto* reseed =
-      command->add_option("--reseed", "Fork with new random streams, of this seed [drawn]")
+      command
+          ->add_option("--reseed",
+                       "Fork with new random streams, of this seed, as --seed has it [drawn]")
           ->type_name("SEED")
           ->expected(0, 1)
           ->check(whole_number(0, std::int64_t{1} << 53));
@@ -260,7 +273,9 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
   command->add_option("--lr", m.learning_rate, "Learning rate of gradient descent")
       ->type_name("X")
       ->default_str("1.0");
-  command->add_option("--seed", m.seed, "Seed of all random numbers")
+  command
+      ->add_option("--seed", m.seed,
+                   "Seed of all random numbers, 0 to 2^53; random ops take it modulo 2^31 - 1")
       ->type_name("N")
       ->check(whole_number(0, std::int64_t{1} << 53))
       ->capture_default_str();

@@ -9,6 +9,7 @@
 #include "assay/base/file_system.h"
 #include "assay/base/log.h"
 #include "assay/cli/commands.h"
+#include "assay/graph/random_nodes.h"
 #include "assay/train/checkpoint_check.h"
 #include "assay/train/checkpoint_management.h"
 #include "models/word2vec/run_files.h"
@@ -47,10 +48,17 @@ std::string new_folder_beside(const std::string& run) {
   return name;
 }
 
-/// A seed that no other run is likely to have, short enough to be typed again.
-std::int64_t draw_seed() {
+/// Whether random ops draw the same with both seeds.
+bool same_seed(std::int64_t a, std::int64_t b) {
+  return a % kSeedModulus == b % kSeedModulus;
+}
+
+/// A seed that no other run is likely to have, and not `old_seed`; short enough to be typed again.
+std::int64_t draw_seed(std::int64_t old_seed) {
   std::random_device device;
-  return static_cast<std::int64_t>(device() & 0x7fffffffu);
+  std::int64_t seed = old_seed;
+  while (same_seed(seed, old_seed)) seed = static_cast<std::int64_t>(device() & 0x7fffffffu);
+  return seed;
 }
 
 /// The newest checkpoint of a run that reads as sound; "" when one was deleted meanwhile.
@@ -213,10 +221,15 @@ std::optional<train::RunParent> prepare_fork(const Given& given, Word2vecFlags& 
   check_unchanged(parent, given, flags);
   if (flags.reseed) {
     const std::int64_t old_seed = flags.model.seed;
-    flags.model.seed = flags.seed ? *flags.seed : draw_seed();
+    flags.model.seed = flags.seed ? *flags.seed : draw_seed(old_seed);
     if (flags.model.seed == old_seed) {
       log_warning("--reseed {}: that is the seed of '{}' itself, whose random numbers come again",
                   old_seed, flags.fork);
+    } else if (same_seed(flags.model.seed, old_seed)) {
+      log_warning(
+          "--reseed {}: random ops take seeds modulo 2^31 - 1, and so this one as the seed of '{}' "
+          "itself, {}: their numbers come again",
+          flags.model.seed, flags.fork, old_seed);
     }
   }
   const std::string checkpoint = find_newest_sound(absolute(flags.fork));
@@ -235,7 +248,13 @@ std::vector<std::string> with_model_of_fork(std::vector<std::string> command) {
     if (word == kFlag && i + 1 < command.size()) run = command[i + 1];
     if (word.starts_with("--fork=")) run = word.substr(kFlag.size() + 1);
   }
-  if (run.empty()) return command;
+  if (run.empty()) {
+    for (const std::string& word : command) {
+      if (word != "--reseed" && !word.starts_with("--reseed=")) continue;
+      throw UsageError("--reseed: only a fork has random streams to begin anew; give --fork RUN");
+    }
+    return command;
+  }
   command.insert(command.begin() + 2, train::read_run_info(run).model);
   return command;
 }

@@ -69,7 +69,8 @@ TrainOptions train_options(const Word2vecFlags& flags, const Word2vecModel& mode
 std::optional<train::RunParent> prepare_fork(const Given& given, Word2vecFlags& flags);
 
 /// `command` with the name of the model after "train" when it begins "train --..." and has --fork:
-/// the run that is forked says which model it is of.
+/// the run that is forked says which model it is of. Throws UsageError for --reseed where there is
+/// neither model nor --fork.
 std::vector<std::string> with_model_of_fork(std::vector<std::string> command);
 
 }  // namespace assay::cli

@@ -95,6 +95,22 @@ TEST_F(ForkTest, WithNewStreamsDiffersAndIsTheSameEachTime) {
   const Finished own = assay(fork("one", "own", {"--steps", "201", "--reseed", "1"}));
   EXPECT_EQ(own.code, 0);
   EXPECT_THAT(own.err, HasSubstr("come again"));
+  // So does one that is the same modulo 2^31 - 1.
+  const Finished equal = assay(fork("one", "equal", {"--steps", "201", "--reseed", "2147483648"}));
+  EXPECT_EQ(equal.code, 0);
+  EXPECT_THAT(equal.err, HasSubstr("modulo 2^31 - 1"));
+  EXPECT_THAT(equal.err, HasSubstr("come again"));
+  EXPECT_EQ(assay(fork("one", "other", {"--steps", "201", "--reseed", "2147483649"})).err, "");
+  EXPECT_THAT(assay({"train", "word2vec", "--help"}).out, HasSubstr("modulo 2^31 - 1"));
+}
+
+TEST_F(ForkTest, SaysHowLongItWillTrain) {
+  ASSERT_EQ(assay(train("one", {"--steps", "100"})).code, 0);
+  EXPECT_THAT(assay(fork("one", "two", {"--steps", "105"})).out,
+              HasSubstr(" at step 100 into " + path("two") + ", to train up to step 105\n"));
+  EXPECT_THAT(assay(fork("one", "three", {"--epochs", "1"})).out,
+              HasSubstr(", to train up to pass 1 over the text\n"));
+  EXPECT_THAT(assay({"train", "--help"}).out, HasSubstr("--fork RUN"));
 }
 
 TEST_F(ForkTest, OtherLearningRateBatchAndSample) {
@@ -138,6 +154,8 @@ TEST_F(ForkTest, MistakesAreOneClearLine) {
   expect_error(fork("one", "own", {}), 1, "is a run already, and no fork of");
   expect_error(fork("one", "one", {}), 1, "is a run already, and no fork of");
   expect_error({"train", "word2vec", "--run", path("new"), "--reseed"}, 2, "--fork");
+  expect_error({"train", "--reseed"}, 2, "give --fork RUN");
+  expect_error({"train", "--run", path("new"), "--reseed=5"}, 2, "give --fork RUN");
   expect_error({"train", "word2vec"}, 2, "--run");
   expect_error(fork("one", "new", {"--reseed", "-1"}), 2, "--reseed");
   expect_error(fork("one", "new", {"--reseed", "x"}), 2, "--reseed");
