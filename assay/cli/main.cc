@@ -50,6 +50,8 @@ int run(int argc, char** argv) {
     std::vector<const char*> arguments;
     for (const std::string& word : words) arguments.push_back(word.c_str());
     app.parse(static_cast<int>(arguments.size()), arguments.data());
+  } catch (const UsageError& error) {
+    return report(error.what(), kExitUsage);
   } catch (const Error& error) {
     return report(error.message(), kExitFailure);
   } catch (const CLI::Success& help) {
@@ -70,13 +72,7 @@ int run(int argc, char** argv) {
     return report(fmt::format("{} (see {} --help)", error.what(), name), kExitUsage);
   }
   try {
-    const int code = action();
-    // What is left in the buffer may find the disk full; nobody would hear of it later.
-    if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && code == 0) {
-      return report(fmt::format("cannot write to standard output: {}", std::strerror(errno)),
-                    kExitFailure);
-    }
-    return code;
+    return action();
   } catch (const UsageError& error) {
     return report(error.what(), kExitUsage);
   } catch (const Error& error) {
@@ -86,6 +82,15 @@ int run(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report(error.what(), kExitFailure);
   }
+}
+
+/// The exit code, once all that was printed is written, help as well: what is left in the buffer
+/// may find the disk full, and nobody would hear of it later.
+int finish(int code) {
+  const bool flushed = std::fflush(stdout) == 0;
+  const std::string reason = flushed ? "part of it is lost" : std::strerror(errno);
+  if ((flushed && std::ferror(stdout) == 0) || code != 0) return code;
+  return report(fmt::format("cannot write to standard output: {}", reason), kExitFailure);
 }
 
 }  // namespace
@@ -133,5 +138,5 @@ std::string bytes_str(std::uint64_t bytes) {
 }  // namespace assay::cli
 
 int main(int argc, char** argv) {
-  return assay::cli::run(argc, argv);
+  return assay::cli::finish(assay::cli::run(argc, argv));
 }

@@ -2,10 +2,14 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,7 +18,7 @@
 #include "assay/base/log.h"
 #include "assay/cli/commands.h"
 #include "assay/cli/word2vec_run.h"
-#include "assay/format/event_history.h"
+#include "assay/format/event_reader.h"
 #include "assay/train/checkpoint_management.h"
 #include "assay/train/run_dir.h"
 #include "models/word2vec/run_files.h"
@@ -36,9 +40,12 @@ extern "C" void on_replay_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+/// Throws UsageError when standard output cannot be written: exit code 1 would say that a loss
+/// differs.
 void say(const std::string& line) {
   fmt::print("{}\n", line);
-  std::fflush(stdout);
+  if (std::fflush(stdout) == 0) return;
+  throw UsageError(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
 }
 
 /// "1 loss", "5 losses".
@@ -46,25 +53,86 @@ std::string losses_str(std::size_t count) {
   return fmt::format("{} {}", count, count == 1 ? "loss" : "losses");
 }
 
-/// The recorded losses of the steps after `from` up to `to`. Throws NotFound when there are none.
-std::map<std::int64_t, float> recorded_losses(const std::string& run, std::int64_t from,
-                                              std::optional<std::int64_t> to) {
-  const format::EventHistory history = format::read_event_folder(run);
-  for (const std::string& problem : history.problems()) {
-    log_warning("{}; what it says after that is not compared", problem);
-  }
-  std::map<std::int64_t, float> all;
-  if (const auto found = history.series().find(word2vec::kLossTag);
-      found != history.series().end()) {
-    for (const auto& point : found->second.points) {
-      if (point.scalar) all[point.step] = *point.scalar;
+/// Steps of a run whose events cannot be read.
+struct Lost {
+  std::int64_t first = 1;
+  std::int64_t last = 0;
+  std::string damage;
+};
+
+/// What the event files of a run tell of its losses.
+struct Recorded {
+  std::map<std::int64_t, float> losses;
+  std::vector<Lost> lost;
+  bool any_file = false;
+};
+
+/// Reads them as format::EventHistory does: a start record makes what came before it void from its
+/// step on, damaged or not.
+Recorded read_losses(const std::string& run) {
+  constexpr std::int64_t kNoEnd = std::numeric_limits<std::int64_t>::max();
+  Recorded all;
+  const auto start = [&](std::int64_t step) {
+    all.losses.erase(all.losses.lower_bound(step), all.losses.end());
+    for (Lost& lost : all.lost) lost.last = std::min(lost.last, step - 1);
+  };
+  for (const std::string& file : format::list_event_files(run)) {
+    all.any_file = true;
+    // The last step of which all is read.
+    std::int64_t known = all.losses.empty() ? 0 : all.losses.rbegin()->first;
+    try {
+      format::EventReader reader(file);
+      proto::Event event;
+      while (reader.next(event)) {
+        if (event.what_case() == proto::Event::kSessionLog &&
+            event.session_log().status() == proto::SessionLog::START) {
+          start(event.step());
+          known = event.step() - 1;
+        }
+        if (event.what_case() != proto::Event::kSummary) continue;
+        for (const auto& value : event.summary().value()) {
+          if (value.tag() != word2vec::kLossTag) continue;
+          if (value.value_case() != proto::Summary::Value::kSimpleValue) continue;
+          all.losses[event.step()] = value.simple_value();
+          known = event.step();
+        }
+      }
+    } catch (const Error& e) {
+      if (e.code() != Code::kDataLoss && e.code() != Code::kInvalidArgument) throw;
+      all.lost.push_back({.first = known + 1, .last = kNoEnd, .damage = e.message()});
     }
   }
+  std::erase_if(all.lost, [](const Lost& lost) { return lost.last < lost.first; });
+  return all;
+}
+
+/// Throws DataLoss when damage hides losses of the steps after `from` up to `to`.
+void check_lost(const std::string& run, const Recorded& all, std::int64_t from,
+                std::optional<std::int64_t> to) {
+  for (const Lost& lost : all.lost) {
+    if (lost.last <= from || (to && lost.first > *to)) {
+      log_warning("{}; what it says after that is not compared", lost.damage);
+      continue;
+    }
+    const auto readable = all.losses.upper_bound(from);
+    const bool some = readable != all.losses.end() && readable->first < lost.first;
+    fail(Code::kDataLoss, "'{}' cannot be compared{}, since {}{}", run,
+         lost.first > 1 ? fmt::format(" after step {}", lost.first - 1) : "", lost.damage,
+         some ? fmt::format("; --to {} compares what comes before it", lost.first - 1) : "");
+  }
+}
+
+/// The recorded losses of the steps after `from` up to `to`. Throws NotFound when there are none,
+/// DataLoss when some of them cannot be read.
+std::map<std::int64_t, float> recorded_losses(const std::string& run, std::int64_t from,
+                                              std::optional<std::int64_t> to) {
+  Recorded recorded = read_losses(run);
+  check_lost(run, recorded, from, to);
+  auto& all = recorded.losses;
   if (all.empty()) {
     fail(Code::kNotFound, "'{}' holds no loss to compare with: {}", run,
-         history.files() == 0
-             ? "it has no event files"
-             : "its event files have no '" + std::string(word2vec::kLossTag) + "'");
+         recorded.any_file ? "its event files have no '" + std::string(word2vec::kLossTag) + "'"
+                           : "it has no event files");
   }
   const std::int64_t first = all.begin()->first;
   const std::int64_t last = all.rbegin()->first;
@@ -77,12 +145,13 @@ std::map<std::int64_t, float> recorded_losses(const std::string& run, std::int64
   if (to && *to > last) {
     say(fmt::format("The recorded losses end at step {}: replaying up to there", last));
   }
-  return all;
+  return std::move(all);
 }
 
 /// The checkpoint that replaying begins with; none when it begins anew, as the run did.
 std::optional<train::RunParent> beginning(const ReplayFlags& flags, const train::RunInfo& info) {
-  if (!flags.from && !info.parent) return std::nullopt;
+  // Only a fork has no beginning of its own.
+  if (flags.from.value_or(0) == 0 && !info.parent) return std::nullopt;
   const std::int64_t step = flags.from ? *flags.from : info.parent->step;
   const std::string prefix =
       fmt::format("{}/{}-{}", train::checkpoint_dir(flags.run), word2vec::kCheckpointName, step);
@@ -142,6 +211,8 @@ int replay_word2vec(const ReplayFlags& flags, const train::RunInfo& info) {
     say(fmt::format("The run was made by assay {}, this is {}: a difference may come from that",
                     info.version, train::program_version()));
   }
+  std::signal(SIGINT, on_replay_signal);
+  std::signal(SIGTERM, on_replay_signal);
   say(fmt::format("Reading {}", fmt::join(settings.text, " ")));
   const auto made = read_model(settings);
   check_data(flags.run, info, *made);
@@ -149,8 +220,6 @@ int replay_word2vec(const ReplayFlags& flags, const train::RunInfo& info) {
                   begin ? fmt::format("step {}", from) : "its beginning", last,
                   losses_str(recorded.size())));
 
-  std::signal(SIGINT, on_replay_signal);
-  std::signal(SIGTERM, on_replay_signal);
   TrainOptions options = train_options(settings, *made, last, g_stop);
   options.parent = begin;
   options.entropy = info.entropy;
@@ -179,7 +248,9 @@ int replay_word2vec(const ReplayFlags& flags, const train::RunInfo& info) {
     say(fmt::format("{} compared before it, to the bit the same", losses_str(equal)));
     return kExitFailure;
   }
-  const std::string compared = fmt::format("{} compared, to the bit the same", losses_str(equal));
+  const std::string compared =
+      equal == 0 ? "no loss was compared yet"
+                 : fmt::format("{} compared, to the bit the same", losses_str(equal));
   if (equal < recorded.size()) {
     say(fmt::format("Stopped at step {} of {}; {}", result.step, last, compared));
     return kExitInterrupted;
@@ -212,17 +283,20 @@ void add_replay(CLI::App& app, Action& action) {
       "Train a recorded run again and compare its losses\n"
       "The run folder is only read, and nothing is written. The run is made again from what its\n"
       "run.json says, and each loss that its event files have is compared to the bit. Exit codes:\n"
-      "0, all are the same; 1, one differs; 2, there is nothing to compare.");
-  const auto step = whole_number(1, std::int64_t{1} << 62);
+      "0, all are the same; 1, one differs; 2, they cannot be compared, or not all of them;\n"
+      "130, it was interrupted.");
+  constexpr std::int64_t kLastStep = std::int64_t{1} << 62;
   command->add_option("RUN", flags->run, "Run folder")->required()->type_name("");
   command->add_option("--to", flags->to, "Compare up to this global step [the last recorded]")
       ->type_name("STEP")
-      ->check(step);
+      ->check(whole_number(1, kLastStep));
   command
-      ->add_option("--from", flags->from,
-                   "Begin with the run's checkpoint of this step [the run's beginning]")
+      ->add_option(
+          "--from", flags->from,
+          "Begin with the run's checkpoint of this step; 0, with the run's beginning [where "
+          "the run began]")
       ->type_name("STEP")
-      ->check(step);
+      ->check(whole_number(0, kLastStep));
   command->add_option("--threads", flags->threads, "Threads for arithmetic [one a processor]")
       ->type_name("N")
       ->check(whole_number(1, 4096));

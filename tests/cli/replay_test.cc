@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 #include <cmath>
 
@@ -8,6 +10,7 @@
 #include "assay/format/record_io.h"
 #include "tests/cli/program.h"
 #include "tests/cli/word2vec_runs.h"
+#include "tests/support/paths.h"
 
 namespace assay::testing {
 namespace {
@@ -30,6 +33,25 @@ class ReplayTest : public Word2vecRuns {
       if (name.find("tfevents") != std::string::npos) all.push_back(path(run) + "/" + name);
     }
     return all;
+  }
+
+  /// Turns one byte of the event of a step, so that this one and those after it cannot be read.
+  static void damage(const std::string& file, std::int64_t step) {
+    std::uint64_t place = 0;
+    {
+      format::EventReader reader(file);
+      proto::Event event;
+      while (reader.next(event)) {
+        if (event.step() == step && event.what_case() == proto::Event::kSummary) break;
+        place = reader.offset();
+      }
+    }
+    std::fstream bytes(file, std::ios::binary | std::ios::in | std::ios::out);
+    // After the record's length and its checksum.
+    bytes.seekg(static_cast<std::streamoff>(place + 12 + 3));
+    const char turned = static_cast<char>(bytes.get() ^ 0x10);
+    bytes.seekp(static_cast<std::streamoff>(place + 12 + 3));
+    bytes.put(turned);
   }
 
   /// Moves the recorded loss of a step by one bit.
@@ -136,6 +158,93 @@ TEST_F(ReplayTest, ResumedAndForkedRuns) {
   EXPECT_EQ(gone.code, 2);
   expect_one_line(gone);
   EXPECT_THAT(gone.err, HasSubstr("was forked at step 90"));
+}
+
+TEST_F(ReplayTest, DamageThatHidesLossesIsNoSuccess) {
+  ASSERT_EQ(assay(train("run", {"--steps", "60", "--summary-every", "1"})).code, 0);
+  ASSERT_EQ(assay(train("run", {"--steps", "90", "--summary-every", "1"})).code, 0);
+  fs::copy(path("run"), path("first"), fs::copy_options::recursive);
+  damage(event_files("run").at(1), 81);
+  for (const auto& more : {std::vector<std::string>{}, std::vector<std::string>{"--to", "85"}}) {
+    const Finished f = assay(replay("run", more));
+    EXPECT_EQ(f.code, 2) << f.out;
+    EXPECT_EQ(f.out, "");
+    expect_one_line(f);
+    EXPECT_THAT(f.err, HasSubstr("cannot be compared after step 80, since "));
+    EXPECT_THAT(f.err, HasSubstr("is damaged: wrong checksum"));
+    EXPECT_THAT(f.err, HasSubstr("--to 80 compares what comes before it"));
+  }
+  const Finished before = assay(replay("run", {"--to", "80"}));
+  EXPECT_EQ(before.code, 0) << before.err;
+  EXPECT_THAT(before.out, HasSubstr("80 losses compared, to the bit the same"));
+  EXPECT_THAT(before.err, HasSubstr("is damaged"));
+
+  // A gap before the run was resumed; it matters from where it begins to where the run was resumed.
+  damage(event_files("first").at(0), 41);
+  EXPECT_EQ(assay(replay("first", {"--to", "40"})).code, 0);
+  const Finished gap = assay(replay("first", {}));
+  EXPECT_EQ(gap.code, 2) << gap.out;
+  EXPECT_THAT(gap.err, HasSubstr("cannot be compared after step 40"));
+  const Finished after = assay(replay("first", {"--from", "60"}));
+  EXPECT_EQ(after.code, 0) << after.err;
+  EXPECT_THAT(after.out, HasSubstr("30 losses compared"));
+
+  // Nothing readable at all: the damage is said, not that nothing was recorded.
+  ASSERT_EQ(assay(train("all", {"--steps", "5", "--summary-every", "1"})).code, 0);
+  damage(event_files("all").at(0), 1);
+  const Finished none = assay(replay("all", {}));
+  EXPECT_EQ(none.code, 2);
+  expect_one_line(none);
+  EXPECT_THAT(none.err, HasSubstr("is damaged: wrong checksum"));
+  EXPECT_THAT(none.err, Not(HasSubstr("--to")));
+}
+
+TEST_F(ReplayTest, StepZeroIsTheBeginning) {
+  ASSERT_EQ(assay(train("run", {"--steps", "10", "--summary-every", "1"})).code, 0);
+  const Finished f = assay(replay("run", {"--from", "0"}));
+  EXPECT_EQ(f.code, 0) << f.err;
+  EXPECT_THAT(f.out, HasSubstr("from its beginning to step 10"));
+  ASSERT_EQ(assay({"train", "--fork", path("run"), "--run", path("fork"), "--steps", "12",
+                   "--summary-every", "1"})
+                .code,
+            0);
+  const Finished fork = assay(replay("fork", {"--from", "0"}));
+  EXPECT_EQ(fork.code, 2);
+  EXPECT_THAT(fork.err, HasSubstr("has no checkpoint of step 0"));
+}
+
+TEST_F(ReplayTest, AnInterruptedOneSaysSo) {
+  ASSERT_EQ(assay(train("run", {"--steps", "20", "--summary-every", "1"})).code, 0);
+  // A pipe: reading lasts until the test has sent the signal.
+  fs::remove(path("text.txt"));
+  ASSERT_EQ(::mkfifo(path("text.txt").c_str(), 0600), 0);
+  Process run(assay_command(replay("run", {})));
+  ASSERT_TRUE(run.wait_for("Reading"));
+  run.send(SIGINT);
+  std::ofstream(path("text.txt"), std::ios::binary) << text_;
+  const Finished f = run.finish();
+  EXPECT_EQ(f.code, 130) << f.out << f.err;
+  EXPECT_THAT(f.out, HasSubstr("Stopped at step 0 of 20; no loss was compared yet\n"));
+  EXPECT_THAT(f.out, Not(HasSubstr("to the bit the same")));
+  EXPECT_THAT(assay({"replay", "--help"}).out, HasSubstr("130, it was interrupted"));
+}
+
+TEST_F(ReplayTest, AFullStandardOutputIsNoSuccess) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "there is no /dev/full";
+  ASSERT_EQ(assay(train("run", {"--steps", "10", "--summary-every", "1"})).code, 0);
+  const auto into_full = [](const std::string& words) {
+    return Process({"/bin/sh", "-c", "exec '" + assay_program() + "' " + words + " > /dev/full"})
+        .finish();
+  };
+  const Finished f = into_full("replay '" + path("run") + "'");
+  EXPECT_EQ(f.code, 2);
+  expect_one_line(f);
+  EXPECT_THAT(f.err, HasSubstr("cannot write to standard output: No space left"));
+  for (const char* words : {"ops", "--version", "train --help"}) {
+    const Finished other = into_full(words);
+    EXPECT_EQ(other.code, 1) << words;
+    expect_one_line(other);
+  }
 }
 
 TEST_F(ReplayTest, WhatCannotBeComparedIsOneLineAndExitCode2) {
