@@ -206,10 +206,6 @@ int train_word2vec(Word2vecFlags flags, const CLI::App& command,
 void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command_line) {
   CLI::App* train = app.add_subcommand("train", "Train a model; the same command resumes it");
   train->require_subcommand(1);
-  train->footer(
-      "assay train --fork RUN needs no model: it begins a new run with the newest checkpoint of "
-      "RUN,\n"
-      "of RUN's model (assay train word2vec --help lists the flags).");
   CLI::App* command = train->add_subcommand(
       "word2vec",
       "Train word vectors: skip-gram with noise-contrastive estimation.\n"
@@ -217,6 +213,11 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
       "again goes on from the newest checkpoint; Ctrl-C saves first. With --fork a new run goes "
       "on\n"
       "from another one's newest checkpoint.");
+  // After the model, which would have it as well.
+  train->footer(
+      "assay train --fork RUN needs no model: it begins a new run with the newest checkpoint of "
+      "RUN,\n"
+      "of RUN's model (assay train word2vec --help lists the flags).");
   auto flags = std::make_shared<Word2vecFlags>();
   auto& m = flags->model;
   const auto positive = whole_number(1, kMostOfAnything);
@@ -227,12 +228,13 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
   command
       ->add_option("--fork", flags->fork,
                    "Begin with the newest sound checkpoint of this run, and with its text, sizes, "
-                   "--lr and --seed; --lr, --batch and --sampled may differ")
+                   "--seed, --lr; --lr, --batch and --sampled may differ")
       ->type_name("RUN");
   auto* reseed =
       command
-          ->add_option("--reseed",
-                       "Fork with new random streams, of this seed, as --seed has it [drawn]")
+          ->add_option(
+              "--reseed",
+              "Fork with new random streams, of this seed, 0 to 2^53, taken as --seed is [drawn]")
           ->type_name("SEED")
           ->expected(0, 1)
           ->check(whole_number(0, std::int64_t{1} << 53));
