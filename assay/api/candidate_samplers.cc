@@ -22,6 +22,37 @@ SampledCandidates sample(const char* op, const Operand& true_classes, std::int64
 
 }  // namespace
 
+SampledCandidates log_uniform_candidate_sampler(const Operand& true_classes, std::int64_t num_true,
+                                                std::int64_t num_sampled, bool unique,
+                                                std::int64_t range_max,
+                                                const RandomSeedOptions& options,
+                                                std::source_location where) {
+  return sample("LogUniformCandidateSampler", true_classes, num_true, num_sampled, unique,
+                {{"range_max", range_max}}, options, where);
+}
+
+SampledCandidates uniform_candidate_sampler(const Operand& true_classes, std::int64_t num_true,
+                                            std::int64_t num_sampled, bool unique,
+                                            std::int64_t range_max,
+                                            const RandomSeedOptions& options,
+                                            std::source_location where) {
+  return sample("UniformCandidateSampler", true_classes, num_true, num_sampled, unique,
+                {{"range_max", range_max}}, options, where);
+}
+
+AccidentalHits compute_accidental_hits(const Operand& true_classes,
+                                       const Operand& sampled_candidates, std::int64_t num_true,
+                                       const RandomSeedOptions& options,
+                                       std::source_location where) {
+  PlaceScope place(where);
+  AttrMap attrs = internal::seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed,
+                                       "ComputeAccidentalHits", options.name);
+  attrs["num_true"] = num_true;
+  Node* node = apply_op("ComputeAccidentalHits", options.name, {true_classes, sampled_candidates},
+                        std::move(attrs));
+  return {node->output(0), node->output(1), node->output(2)};
+}
+
 SampledCandidates learned_unigram_candidate_sampler(const Operand& true_classes,
                                                     std::int64_t num_true, std::int64_t num_sampled,
                                                     bool unique, std::int64_t range_max,

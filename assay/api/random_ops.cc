@@ -155,19 +155,6 @@ Output normal(const char* op, const char* default_name, const IntList& shape,
   return add(random * stddev, mean, {.name = scope.full()});
 }
 
-SampledCandidates sample(const char* op, const Operand& true_classes, std::int64_t num_true,
-                         std::int64_t num_sampled, bool unique, std::int64_t range_max,
-                         const RandomSeedOptions& options, const std::source_location& where) {
-  PlaceScope place(where);
-  AttrMap attrs = internal::seed_attrs(graph_of({&true_classes}), options.seed, op, options.name);
-  attrs["num_true"] = num_true;
-  attrs["num_sampled"] = num_sampled;
-  attrs["unique"] = unique;
-  attrs["range_max"] = range_max;
-  Node* node = apply_op(op, options.name, {true_classes}, std::move(attrs));
-  return {node->output(0), node->output(1), node->output(2)};
-}
-
 }  // namespace
 
 Output random_normal(const IntList& shape, const RandomNormalOptions& options,
@@ -194,37 +181,6 @@ Output multinomial(const Operand& logits, const Operand& num_samples,
   return apply_op("Multinomial", "", {Operand(tensor), num_samples},
                   internal::seed_attrs(scope.graph(), options.seed, "Multinomial", ""))
       ->output();
-}
-
-SampledCandidates log_uniform_candidate_sampler(const Operand& true_classes, std::int64_t num_true,
-                                                std::int64_t num_sampled, bool unique,
-                                                std::int64_t range_max,
-                                                const RandomSeedOptions& options,
-                                                std::source_location where) {
-  return sample("LogUniformCandidateSampler", true_classes, num_true, num_sampled, unique,
-                range_max, options, where);
-}
-
-SampledCandidates uniform_candidate_sampler(const Operand& true_classes, std::int64_t num_true,
-                                            std::int64_t num_sampled, bool unique,
-                                            std::int64_t range_max,
-                                            const RandomSeedOptions& options,
-                                            std::source_location where) {
-  return sample("UniformCandidateSampler", true_classes, num_true, num_sampled, unique, range_max,
-                options, where);
-}
-
-AccidentalHits compute_accidental_hits(const Operand& true_classes,
-                                       const Operand& sampled_candidates, std::int64_t num_true,
-                                       const RandomSeedOptions& options,
-                                       std::source_location where) {
-  PlaceScope place(where);
-  AttrMap attrs = internal::seed_attrs(graph_of({&true_classes, &sampled_candidates}), options.seed,
-                                       "ComputeAccidentalHits", options.name);
-  attrs["num_true"] = num_true;
-  Node* node = apply_op("ComputeAccidentalHits", options.name, {true_classes, sampled_candidates},
-                        std::move(attrs));
-  return {node->output(0), node->output(1), node->output(2)};
 }
 
 }  // namespace assay
