@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <type_traits>
 
 #include "assay/device/kernel.h"
 #include "assay/graph/gradient.h"
@@ -144,6 +147,34 @@ void ragged_range_shape(ShapeContext& c) {
   c.set_output(1, {-1});
 }
 
+// More than any memory holds.
+constexpr std::int64_t kMaxValues = std::int64_t{1} << 40;
+
+/// How many values a row of RaggedRange has. Throws InvalidArgument for more than memory can hold.
+template <typename T>
+std::int64_t range_size(T start, T limit, T delta, std::int64_t row) {
+  if (delta > T{0} ? !(start < limit) : !(start > limit)) return 0;
+  std::int64_t size = kMaxValues + 1;
+  if constexpr (std::is_integral_v<T>) {
+    // As unsigned numbers, which the difference of any two fits.
+    const auto distance =
+        delta > T{0} ? static_cast<std::uint64_t>(limit) - static_cast<std::uint64_t>(start)
+                     : static_cast<std::uint64_t>(start) - static_cast<std::uint64_t>(limit);
+    const std::uint64_t step =
+        delta > T{0} ? static_cast<std::uint64_t>(delta) : -static_cast<std::uint64_t>(delta);
+    size = static_cast<std::int64_t>(
+        std::min<std::uint64_t>((distance - 1) / step + 1, kMaxValues + 1));
+  } else {
+    const double exact = std::ceil(std::abs(
+        (static_cast<double>(limit) - static_cast<double>(start)) / static_cast<double>(delta)));
+    if (exact <= static_cast<double>(kMaxValues)) size = static_cast<std::int64_t>(exact);
+  }
+  if (size > kMaxValues) {
+    invalid_argument("row {}, from {} to {} by {}, has too many values", row, start, limit, delta);
+  }
+  return size;
+}
+
 template <typename T>
 void ragged_range(KernelContext& ctx) {
   std::int64_t rows = 1;
@@ -166,20 +197,24 @@ void ragged_range(KernelContext& ctx) {
       splits.data<std::int64_t>()[i] = value;
     }
   };
-  std::vector<T> values;
+  std::int64_t total = 0;
   set_split(0, 0);
   for (std::int64_t r = 0; r < rows; ++r) {
-    const T limit = at(1, r);
-    const T delta = at(2, r);
-    if (delta == T{0}) invalid_argument("deltas[{}] must not be 0", r);
-    for (T v = at(0, r); delta > T{0} ? v < limit : v > limit; v = static_cast<T>(v + delta)) {
-      values.push_back(v);
-      if (delta > T{0} ? v > limit - delta : v < limit - delta) break;
-    }
-    set_split(r + 1, static_cast<std::int64_t>(values.size()));
+    if (at(2, r) == T{0}) invalid_argument("deltas[{}] must not be 0", r);
+    total += range_size(at(0, r), at(1, r), at(2, r), r);
+    if (total > kMaxValues) invalid_argument("the rows up to {} have too many values", r);
+    set_split(r + 1, total);
   }
-  T* out = ctx.out<T>(1, {static_cast<std::int64_t>(values.size())});
-  std::copy(values.begin(), values.end(), out);
+  T* out = ctx.out<T>(1, {total});
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t size = range_size(at(0, r), at(1, r), at(2, r), r);
+    T value = at(0, r);
+    for (std::int64_t k = 0; k < size; ++k) {
+      *out++ = value;
+      // The step after a row's last value may leave an integer's range.
+      if (k + 1 < size) value = static_cast<T>(value + at(2, r));
+    }
+  }
 }
 
 }  // namespace
