@@ -330,7 +330,9 @@ TEST_F(SeedsCommandTest, ConstantSeedsOfStatelessOps) {
   stateless_random_uniform({2}, placeholder(int32, PlaceholderOptions{.shape = Dims{2}}),
                            {.name = "fed"});
   write_graph_file(to_graph_def(graph_), path("graph.pb"));
-  for (const Json& one : seeds_json(path("graph.pb"))["ops"]) {
+  const Json listed = seeds_json(path("graph.pb"));
+  EXPECT_EQ(listed["ops"].size(), 2u);
+  for (const Json& one : listed["ops"]) {
     const bool given = one["name"].get<std::string>().starts_with("given");
     EXPECT_EQ(one["seed"], given ? Json(3) : Json());
     EXPECT_EQ(one["seed2"], given ? Json(-4) : Json());
