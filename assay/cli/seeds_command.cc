@@ -38,7 +38,7 @@ struct Source {
 bool is_of_checkpoint(const std::string& path) {
   if (checkpoint_prefix_of(path) != path || format::BundleReader::exists(path)) return true;
   try {
-    format::TableReader(posix_file_system().open_read(path));
+    [[maybe_unused]] const format::TableReader table(posix_file_system().open_read(path));
     return true;
   } catch (const Error& e) {
     if (e.code() != Code::kDataLoss) throw;
