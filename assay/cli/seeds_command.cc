@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -96,18 +95,6 @@ std::map<std::string, std::string> places_beside(const std::string& graph) {
   return places_of(read_debug_info(path));
 }
 
-/// TensorFlow's ops pass over more of their stream than they use: so many blocks for each value.
-/// 0 where it is not so simple.
-std::uint64_t blocks_a_value(const Node& node) {
-  constexpr std::array kFills = {"RandomUniform",   "RandomUniformInt", "RandomStandardNormal",
-                                 "TruncatedNormal", "RandomGamma",      "RandomPoisson",
-                                 "RandomPoissonV2"};
-  for (const char* op : kFills) {
-    if (node.op() == op) return 256;
-  }
-  return node.op().ends_with("CandidateSampler") ? 512 : 0;
-}
-
 const char* origin_str(SeedOrigin origin) {
   switch (origin) {
     case SeedOrigin::kOpSeed:
@@ -138,11 +125,11 @@ Json op_json(const std::string& name, const std::string& op, const std::string& 
 }
 
 /// What a stream has drawn, in blocks and, where a value takes `each` of them, in values.
-Json drawn_json(const Drawn& drawn, std::uint64_t each) {
+Json drawn_json(const Drawn& drawn, int each) {
   Json counts = Json::object();
   if (drawn.blocks) {
     counts["blocks"] = *drawn.blocks;
-    if (each != 0) counts["values"] = *drawn.blocks / each;
+    if (each != 0) counts["values"] = *drawn.blocks / static_cast<std::uint64_t>(each);
   }
   if (drawn.elements) counts["elements"] = *drawn.elements;
   return counts.empty() ? Json() : counts;
@@ -158,7 +145,8 @@ Json describe_op(const RandomNode& random, const Places& places, const Streams* 
                     random.seeds);
   const auto place = places.find(node.name());
   if (place != places.end()) op["place"] = place->second;
-  if (streams != nullptr) op["drawn"] = drawn_json(streams->of(node.name()), blocks_a_value(node));
+  const int each = node.def() != nullptr ? node.def()->blocks_a_value : 0;
+  if (streams != nullptr) op["drawn"] = drawn_json(streams->of(node.name()), each);
   return op;
 }
 

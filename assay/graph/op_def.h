@@ -132,6 +132,9 @@ struct OpSpec {
   /// Must be said of every op with a kernel that shares work among threads, and of no other;
   /// `elementwise` says kPieces.
   Threads threads = Threads::kOne;
+  /// Blocks of its random stream that the op passes over for each value, whatever it uses of them,
+  /// as TensorFlow's does; 0 where it is not so simple.
+  int blocks_a_value = 0;
   /// Output 0 is input 0 under another shape: no kernel need run when shapes are known.
   bool reshapes_input = false;
   /// Set for ops whose outputs may be parts of an input (Slice, Split): no kernel need run then.

@@ -434,7 +434,8 @@ OpSpec sampler_spec(std::string name, std::string doc, KernelFactory make,
           .effect = Effect::kState,
           .shape = sampler_shape,
           .not_differentiable = true,
-          .kernels = {{DType::kInvalid, make}}};
+          .kernels = {{DType::kInvalid, make}},
+          .blocks_a_value = 512};
 }
 
 }  // namespace

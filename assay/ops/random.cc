@@ -165,7 +165,8 @@ OpSpec fill_spec(std::string name, std::string doc) {
                       {float64, make_kernel<RandomFill<double, Distribution>>},
                       {DType::kHalf, make_kernel<RandomFill<Half, Distribution>>},
                       {DType::kBFloat16, make_kernel<RandomFill<BFloat16, Distribution>>}},
-          .threads = Threads::kPieces};
+          .threads = Threads::kPieces,
+          .blocks_a_value = 256};
 }
 
 }  // namespace
@@ -187,7 +188,8 @@ void register_random(OpRegistry& registry) {
        .kernel_attr = "Tout",
        .kernels = {{int32, make_kernel<RandomUniformInt<std::int32_t>>},
                    {int64, make_kernel<RandomUniformInt<std::int64_t>>}},
-       .threads = Threads::kPieces});
+       .threads = Threads::kPieces,
+       .blocks_a_value = 256});
   registry.add({.name = "RandomShuffle",
                 .doc = "The rows of a tensor in a random order.",
                 .inputs = {"value: T"},

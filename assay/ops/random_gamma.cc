@@ -144,7 +144,8 @@ void register_random_gamma(OpRegistry& registry) {
                 .kernels = {{float32, make_kernel<RandomGamma<float>>},
                             {float64, make_kernel<RandomGamma<double>>},
                             {DType::kHalf, make_kernel<RandomGamma<Half>>}},
-                .threads = Threads::kPieces});
+                .threads = Threads::kPieces,
+                .blocks_a_value = 256});
   constexpr const char* kTypes = "T: {float, double}";
   registry.add({.name = "RandomGammaGrad",
                 .doc = "How gamma numbers move with alpha while their quantile stays.",

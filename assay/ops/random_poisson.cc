@@ -161,7 +161,8 @@ void register_random_poisson(OpRegistry& registry) {
                 .kernels = {{float32, make_kernel<RandomPoisson<float>>},
                             {float64, make_kernel<RandomPoisson<double>>},
                             {DType::kHalf, make_kernel<RandomPoisson<Half>>}},
-                .threads = Threads::kPieces});
+                .threads = Threads::kPieces,
+                .blocks_a_value = 256});
   registry.add({.name = "RandomPoissonV2",
                 .doc = "Poisson numbers of the given rates.",
                 .inputs = {"shape: S", "rate: R"},
@@ -178,7 +179,8 @@ void register_random_poisson(OpRegistry& registry) {
                             {int32, make_kernel<RandomPoisson<std::int32_t>>},
                             {int64, make_kernel<RandomPoisson<std::int64_t>>},
                             {DType::kHalf, make_kernel<RandomPoisson<Half>>}},
-                .threads = Threads::kPieces});
+                .threads = Threads::kPieces,
+                .blocks_a_value = 256});
 }
 
 }  // namespace assay
